@@ -1,0 +1,57 @@
+/*
+ * identity - who this server is, kept so that it can be only once (hazard 6).
+ *
+ * The checked file "identity" in the data directory: raft id, node id, cluster
+ * id, start counter, and where it was written: machine id, device and inode of
+ * the data directory. Another machine or inode is a cloned directory and
+ * refuses to start until "conclaved adopt". Main thread at start; then
+ * consensus loop.
+ */
+#ifndef SERVER_CLUSTER_IDENTITY_H
+#define SERVER_CLUSTER_IDENTITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "server/cluster/node.h"
+#include "storage/err.h"
+
+struct identity {
+	uint64_t id;       /* raft id, random, not 0 */
+	uint64_t start;    /* raised at each identity_open */
+	uint64_t instance; /* random per process, not stored */
+	char node_id[NODE_UUID_SIZE];
+	char cluster_id[NODE_UUID_SIZE]; /* "" until promised or joined */
+	bool bootstrapped; /* raft_bootstrap succeeded, or a leader
+			      has added us: never bootstrap again */
+	char *dir;         /* private: data directory */
+};
+
+/*
+ * Take the lock file (ERR_EXISTS names the process that holds it), read or
+ * draw the identity, raise the counter, store it. The directory is made 0700
+ * if missing; one of a newer version is ERR_UNSUPPORTED and untouched; a
+ * damaged one ERR_CORRUPT; a cloned one ERR_STATE with the words about adopt.
+ * *lock is the lock's descriptor, kept open for the life of the process.
+ */
+MUST_CHECK enum err identity_open(
+    const char *data_dir, struct identity *out, int *lock, struct errmsg *why);
+/* Store what the caller changed (cluster_id, bootstrapped). ERR_IO, ERR_FULL */
+MUST_CHECK enum err identity_store(
+    const struct identity *identity, struct errmsg *why);
+/* Accept the present machine and inode as this server's own (the verb adopt;
+ * the process must not be running). Keeps the id, draws nothing. */
+MUST_CHECK enum err identity_adopt(const char *data_dir, struct errmsg *why);
+/*
+ * Set the damaged raft log and state aside as damaged-<n>/ and draw a new raft
+ * id under the same node id: this server comes back as a fresh non-voter.
+ * *old_id: whom the leader should remove. ERR_IO.
+ */
+MUST_CHECK enum err identity_renew(
+    struct identity *identity, uint64_t *old_id, struct errmsg *why);
+void identity_free(struct identity *identity);
+
+/* A random UUID (version 4), lower case. ERR_IO if randomness fails. */
+MUST_CHECK enum err identity_uuid(char out[static NODE_UUID_SIZE]);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * raftmsg - libraft's messages <-> bytes. [fuzz]
+ *
+ * u8 type, then the fields of the public struct in order, big-endian. Entries:
+ * u32 count, each u64 term, u8 type, u32 size, bytes. Decoding builds what
+ * libraft expects to own: one raft_malloc'ed array of entries and one payload
+ * block (every entry's batch points at it, data 8-byte aligned and padded);
+ * n_entries 0 means entries NULL. Consensus loop.
+ */
+#ifndef SERVER_CLUSTER_RAFTMSG_H
+#define SERVER_CLUSTER_RAFTMSG_H
+
+#include <raft.h>
+
+#include "storage/buf.h"
+#include "storage/err.h"
+
+/* All but InstallSnapshot's data, which follows in frames of its own: for that
+ * type only the head is written. ERR via buf_status. */
+void raftmsg_encode(const struct raft_message *message, struct buf *out);
+
+/*
+ * server_id and server_address of the message are left zero: they come from
+ * the connection. For InstallSnapshot data.base is NULL. Moved to the caller,
+ * who hands it to libraft or calls raftmsg_free. ERR_CORRUPT, ERR_NOMEM.
+ */
+MUST_CHECK enum err raftmsg_decode(const uint8_t *data, size_t size,
+    struct raft_message *out, struct errmsg *why);
+void raftmsg_free(struct raft_message *message);
+
+#endif

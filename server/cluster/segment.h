@@ -1,0 +1,34 @@
+/*
+ * segment - look over libraft's log files before libraft does (hazard 4).
+ *
+ * libraft 0.22.1 cuts an open segment at the first bad batch without a word,
+ * whatever stands behind it. Here: a bad batch with a good one after it is
+ * damage; a bad last batch is a torn tail of an unacknowledged write. Also:
+ * corrupt-* files, gaps and overlaps between closed segments, closed segments
+ * whose batches do not check, snapshot data without its metadata file.
+ * Reads only. Main thread, before raft_uv_init.
+ */
+#ifndef SERVER_CLUSTER_SEGMENT_H
+#define SERVER_CLUSTER_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "storage/err.h"
+
+struct segment_report {
+	bool empty;          /* no log, no snapshot, no metadata */
+	bool metadata;       /* a readable metadata file exists */
+	uint64_t term, vote; /* from the newest metadata file */
+	uint64_t last_index; /* highest index found in closed segments, open
+				ones counted on from them, and snapshots */
+	uint64_t snapshot_index;
+	bool torn; /* a torn tail was found: allowed */
+};
+
+/* OK: nothing contradicts the files. ERR_CORRUPT names file, offset and what
+ * is wrong. ERR_IO. */
+MUST_CHECK enum err segment_scan(
+    const char *raft_dir, struct segment_report *out, struct errmsg *why);
+
+#endif
