@@ -41,16 +41,21 @@ void loop_post(struct loop *loop, struct loop_task *task);
 bool loop_here(const struct loop *loop);
 
 /*
- * Any thread: close the mailbox handle after the tasks already posted, so the
- * thread ends once every other handle is closed by its owner.
+ * Any thread, again is harmless: after the tasks already posted the mailbox no
+ * longer keeps the loop alive, so the thread ends once every other handle is
+ * closed by its owner. Until then tasks still run, those posted by owners while
+ * they close included; what is posted after the thread's end never runs.
  */
 void loop_stop(struct loop *loop);
 /* Wait for the thread's end. */
 void loop_join(struct loop *loop);
-/* After join (or if never started). NULL is allowed. */
+/* After join (or if never started); every handle of others is closed or is
+ * closing by then, whose callbacks run here. NULL is allowed. */
 void loop_free(struct loop *loop);
 
-/* Longest turn (ms between two polls) since the last call; any thread. */
+/* Longest turn since the last call, ms: from one poll to the next, sleep not
+ * counted. Turns over 20 ms are also reported to METRIC_LOOP_STALL. Any thread.
+ */
 uint64_t loop_stall_ms(struct loop *loop);
 
 #endif
