@@ -26,22 +26,29 @@ enum watch_reason { WATCH_CHANGED, WATCH_TIMEOUT, WATCH_STOPPING };
 struct watch_wait;
 typedef void (*watch_cb)(struct watch_wait *wait, enum watch_reason reason);
 
+/* A ring with a head of its own: leaving it needs no knowledge of which. */
+struct watch_link {
+	struct watch_link *next, *prev; /* NULL while in no ring */
+};
+
 /* All private but for the embedding. Zero it before the first park. */
 struct watch_wait {
-	struct watch_wait *next, **link; /* topic chain or woken list */
-	struct watch_wait *timer_next, **timer_link; /* wheel slot */
+	struct watch_link link;  /* topic chain or woken list */
+	struct watch_link timer; /* wheel slot */
 	uint64_t topic;
-	uint64_t deadline_ms;
+	uint64_t deadline_ms; /* 0 = expired, stands in the woken list */
 	watch_cb cb;
 };
 
-/* max: parked waits of this registry. The loop must not be started. */
+/* max: parked waits of this registry. The loop must not be started. ERR_NOMEM,
+ * ERR_INTERNAL. */
 MUST_CHECK enum err watch_new(
     struct loop *loop, unsigned max, struct watch **out, struct errmsg *why);
-/* Loop thread: wake all with WATCH_STOPPING (bounded per turn), refuse new
- * ones, then call done. */
+/* Loop thread, once: wake all with WATCH_STOPPING (bounded per turn), refuse
+ * new ones, close the handles, then call done, never from inside. */
 void watch_stop(struct watch *watch, void (*done)(void *arg), void *arg);
-void watch_free(struct watch *watch); /* after done */
+/* After done, when nobody publishes any more. NULL is allowed. */
+void watch_free(struct watch *watch);
 
 /* ERR_LIMIT (max reached), ERR_CLOSED (stopping); cb then never runs.
  * deadline_ms: monotonic, at most 20 minutes away; the wheel's step is 50 ms.
