@@ -216,6 +216,17 @@ put_gauges(struct buf *out)
 	buf_puts(out, "],");
 }
 
+/* Square root by Newton from above; spares every program a link to libm. */
+static double
+root(double value)
+{
+	double guess = value > 1 ? value : 1, next;
+
+	while ((next = (guess + value / guess) / 2) < guess)
+		guess = next;
+	return guess;
+}
+
 static double
 deviation(const struct sample *sample)
 {
@@ -225,7 +236,7 @@ deviation(const struct sample *sample)
 	/* Rounding, or an update between two exchanges, may go below zero. */
 	if (sample->count < 2 || !(spread > 0))
 		return 0;
-	return sqrt(spread / (n - 1));
+	return root(spread / (n - 1));
 }
 
 /* The last closed interval; the caller holds its lock. */
