@@ -2,8 +2,11 @@
  * promise - the rule of bootstrap: one promise per server, once (hazard 6).
  *
  * Pure rules plus the checked file "promise" in the data directory. A promise
- * names the cluster id and a hash of the list of its first servers; it is
- * undone only by "conclaved reset". Consensus loop.
+ * names the cluster id and the list of its first servers; it is undone only by
+ * "conclaved reset". Why two bootstraps cannot both succeed: a cluster id needs
+ * the promise of every server of its list, and each server promises once, and
+ * only to a list of exactly its own bootstrap_expect servers that names it.
+ * Consensus loop.
  */
 #ifndef SERVER_CLUSTER_PROMISE_H
 #define SERVER_CLUSTER_PROMISE_H
@@ -23,8 +26,11 @@ struct promise {
 	uint64_t ids[PROMISE_SERVERS_MAX]; /* ascending */
 };
 
-/* ids sorted ascending; u8 count, texts and integers as in buf. */
+/* Text cluster id, u8 count, count u64 ids ascending. Also a payload of the
+ * server-to-server wire, hence [fuzz]. */
 void promise_encode(const struct promise *promise, struct buf *out);
+/* ERR_CORRUPT: cut short, bytes left over, no UUID, a list that is empty, too
+ * long or not ascending. */
 MUST_CHECK enum err promise_decode(
     const uint8_t *data, size_t size, struct promise *out, struct errmsg *why);
 
