@@ -29,9 +29,16 @@ MUST_CHECK enum err manager_new(const struct config *config, struct node *node,
 void manager_stop(struct manager *manager, void (*done)(void *arg), void *arg);
 void manager_free(struct manager *manager);
 
-/* Request of NODE_CALL_CA_CONFIGURE, made by the API from the PUT body. The
- * answer's status and words are those of contract 2.3 (ERR_INVALID with
- * state_refused = 400 text, others 500). Reply: u64 revision to wait for. */
+/*
+ * Request of NODE_CALL_CA_CONFIGURE, made by the API from the PUT body
+ * (contract 2.3, 3.6). Everything is borrowed.
+ *
+ * Answered once the change is committed, or refused with nothing changed: the
+ * call's status is OK, or another code with the words for the client in why.
+ * Every answer of the manager's own carries a reply (manager_reply_decode); a
+ * call that never reached it has an empty one. ERR_UNKNOWN: it may have been
+ * applied.
+ */
 struct manager_put {
 	const char *provider; /* "" if missing */
 	const char *config;   /* compact JSON object; secret */
@@ -41,6 +48,14 @@ struct manager_put {
 	uint64_t cas; /* 0 = unconditional */
 };
 void manager_put_encode(const struct manager_put *put, struct buf *out);
+
+/*
+ * Reply: u16 HTTP status (200; 400 for a changed State, 500 for all other
+ * refusals), u64 revision to wait for (0 if refused). False: not a reply of
+ * the manager's.
+ */
+MUST_CHECK bool manager_reply_decode(
+    const struct buf *reply, unsigned *http_status, uint64_t *revision);
 
 /* Any thread: "INITIALIZED" and so on, and the reason of the last fault ("" if
  * none). */
