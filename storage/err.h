@@ -40,7 +40,8 @@ enum err {
 	ERR_PROTOCOL = 17,    /* the peer broke the protocol */
 	ERR_UNSUPPORTED = 18, /* a version or feature we do not have */
 	ERR_INTERNAL = 19,    /* a fault of ours, reported instead of hidden */
-	ERR_STATE = 20        /* not allowed in the present state */
+	ERR_BADSTATE = 20     /* not allowed in the present state; the shorter
+				 name is a type of OpenSSL's */
 };
 
 /* One sentence for the operator; owned by the caller, one per request. */

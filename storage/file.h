@@ -1,8 +1,8 @@
 /*
  * file - small files that must be whole or absent.
  *
- * Written to a temporary name in the same folder, synced, renamed, folder
- * synced. Mode 0600. A checked file carries its own magic, version and
+ * Written to <path>.tmp, synced, renamed, folder synced. Mode 0600. One writer
+ * per path at a time. A checked file carries its own magic, version and
  * SHA-256, so that a damaged one is told from a missing one. Any thread.
  */
 #ifndef STORAGE_FILE_H
@@ -16,11 +16,12 @@
 
 #define FILE_CHECKED_MAX (1u << 20) /* bytes of content */
 
-/* Write atomically. ERR_IO (why names path and errno), ERR_FULL. */
+/* Write atomically. ERR_IO (why names path and errno), ERR_FULL, ERR_NOMEM. */
 MUST_CHECK enum err file_write(
     const char *path, const void *data, size_t size, struct errmsg *why);
 
-/* Read at most out->max bytes. ERR_NOTFOUND, ERR_LIMIT, ERR_IO. */
+/* Replace the content of out with the file, at most out->max bytes. Also good
+ * for files of /proc, which have no size. ERR_NOTFOUND, ERR_LIMIT, ERR_IO. */
 MUST_CHECK enum err file_read(
     const char *path, struct buf *out, struct errmsg *why);
 
@@ -29,7 +30,8 @@ MUST_CHECK enum err file_read(
 MUST_CHECK enum err file_write_checked(const char *path, const char *magic,
     uint32_t version, const struct buf *content, struct errmsg *why);
 
-/* ERR_NOTFOUND, ERR_CORRUPT, ERR_UNSUPPORTED (version above max_version). */
+/* Replaces content. ERR_NOTFOUND, ERR_CORRUPT, ERR_UNSUPPORTED (version above
+ * max_version), ERR_LIMIT (content->max), ERR_IO, ERR_NOMEM. */
 MUST_CHECK enum err file_read_checked(const char *path, const char *magic,
     uint32_t max_version, uint32_t *version, struct buf *content,
     struct errmsg *why);

@@ -23,8 +23,11 @@ void test_rmdir(char *path);
 
 /*
  * Torture: run body again and again, failing allocation 1, 2, 3 ... of malloc,
- * calloc, realloc (and raft_malloc) until a run passes with no failure hit.
- * body must answer ERR_NOMEM for a failed run and leak nothing.
+ * calloc, realloc and the aligned ones (raft_malloc and the libraries' too, on
+ * the calling thread) until a run passes with no failure hit. body must answer
+ * OK when nothing fails, ERR_NOMEM for a failed run (OK only where libc got by
+ * without the block, as vasprintf may), and leak no block. Under ASan and TSan,
+ * which own malloc, body runs once, without failures.
  */
 void test_torture(enum err (*body)(void *arg), void *arg);
 
