@@ -3,10 +3,10 @@
  *
  * In: the bytes are scanned once (UTF-8, depth, duplicate keys, size, each
  * number's own token and position) before cJSON sees them, because cJSON keeps
- * neither; integers are read from the token, never from a double. Out: text
- * appended to a struct buf. struct json is a cJSON item under another name, so
- * that only this file (and server/api, client) includes cJSON. Any thread.
- * [fuzz]
+ * neither; integers are read from the token, never from a double. Limits are in
+ * jsonscan.h. Out: text appended to a struct buf (jsontext.h). struct json is a
+ * cJSON item under another name, so that only this file (and server/api,
+ * client) includes cJSON. Any thread. [fuzz]
  */
 #ifndef SERVER_JSON_H
 #define SERVER_JSON_H
@@ -15,12 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/jsonscan.h"
+#include "server/jsontext.h"
 #include "storage/buf.h"
 #include "storage/err.h"
-
-#define JSON_DEPTH_MAX   32
-#define JSON_SIZE_MAX    (1u << 20)
-#define JSON_NUMBERS_MAX 65536
 
 struct json_doc; /* a parsed document; owns every struct json of it */
 struct json;     /* one value, borrowed from its document */
@@ -37,11 +35,15 @@ enum json_type {
 /*
  * Parse the first JSON value. rest: bytes after it (borrowed size) or NULL to
  * refuse anything but white space there. Refused with ERR_INVALID: empty
- * input ("EOF"), bad syntax, duplicate keys, depth, bad UTF-8, numbers outside
- * double's range; why has line and column. ERR_LIMIT, ERR_NOMEM.
+ * input ("EOF"), bad syntax, duplicate keys, depth, bad UTF-8, NUL characters,
+ * numbers outside double's range or over JSON_TOKEN_MAX; why has line and
+ * column. ERR_LIMIT, ERR_NOMEM. On error *out is untouched.
  */
 MUST_CHECK enum err json_parse(const void *data, size_t size, size_t *rest,
     struct json_doc **out, struct errmsg *why);
+/* The same for a whole file: why begins with name:line:column. */
+MUST_CHECK enum err json_parse_file(const char *name, const void *data,
+    size_t size, struct json_doc **out, struct errmsg *why);
 void json_free(struct json_doc *doc); /* NULL allowed */
 void json_wipe(struct json_doc *doc); /* wipes every string first */
 const struct json *json_root(const struct json_doc *doc);
@@ -65,22 +67,10 @@ MUST_CHECK bool json_u64(
     const struct json_doc *doc, const struct json *value, uint64_t *out);
 MUST_CHECK bool json_i64(
     const struct json_doc *doc, const struct json *value, int64_t *out);
-/* 1-based position of a number, or of the key of any member. */
+/* Position from 1, columns in bytes: of a member's key, else of the value. */
 void json_position(const struct json_doc *doc, const struct json *value,
     unsigned *line, unsigned *column);
 /* Same type and content; objects without regard to order. Numbers by value. */
 bool json_equal(const struct json *a, const struct json *b);
-
-/* Output. Strings escape as Go's encoder: < > & as \u003c \u003e \u0026,
- * U+2028/2029, control characters; invalid UTF-8 becomes U+FFFD. */
-void json_put_string(struct buf *out, const char *text, size_t size);
-void json_put_cstring(struct buf *out, const char *text);
-/* Compact text of a value; sorted = object members in byte order of their
- * names, as Go prints maps. Numbers are copied as their token. */
-void json_put(struct buf *out, const struct json_doc *doc,
-    const struct json *value, bool sorted);
-/* Re-indent compact JSON text with indent spaces (0 = a tab) and one final
- * newline; empty objects and arrays stay {} and []. Text must be valid. */
-void json_pretty(struct buf *out, const char *text, size_t size, int indent);
 
 #endif
