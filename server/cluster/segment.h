@@ -3,10 +3,11 @@
  *
  * libraft 0.22.1 cuts an open segment at the first bad batch without a word,
  * whatever stands behind it. Here: a bad batch with a good one after it is
- * damage; a bad last batch is a torn tail of an unacknowledged write. Also:
- * corrupt-* files, gaps and overlaps between closed segments, closed segments
- * whose batches do not check, snapshot data without its metadata file.
- * Reads only. Main thread, before raft_uv_init.
+ * damage; a bad last batch is a torn tail of an unacknowledged write. Damage
+ * also is: corrupt-* files; gaps and overlaps between closed segments, unless a
+ * snapshot covers them; closed segments whose batches do not check; snapshot
+ * data without its metadata file; term-and-vote files that no crash leaves.
+ * Main thread, before raft_uv_init.
  */
 #ifndef SERVER_CLUSTER_SEGMENT_H
 #define SERVER_CLUSTER_SEGMENT_H
@@ -26,8 +27,8 @@ struct segment_report {
 	bool torn; /* a torn tail was found: allowed */
 };
 
-/* OK: nothing contradicts the files. ERR_CORRUPT names file, offset and what
- * is wrong. ERR_IO. */
+/* Reads only. OK: nothing contradicts the files. ERR_CORRUPT names file, offset
+ * and what is wrong. ERR_IO, ERR_NOMEM. */
 MUST_CHECK enum err segment_scan(
     const char *raft_dir, struct segment_report *out, struct errmsg *why);
 
