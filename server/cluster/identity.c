@@ -196,14 +196,14 @@ place_judge(
 	    "adopt\"";
 
 	if (now->inode != stored->inode) {
-		return err_set(why, ERR_STATE,
+		return err_set(why, ERR_BADSTATE,
 		    "data directory %s has inode %" PRIu64
 		    " and was written as inode %" PRIu64 "; %s",
 		    now->dir, now->inode, stored->inode, words);
 	}
 	if (now->machine[0] != '\0' && stored->machine[0] != '\0' &&
 	    strcmp(now->machine, stored->machine) != 0) {
-		return err_set(why, ERR_STATE,
+		return err_set(why, ERR_BADSTATE,
 		    "data directory %s was written on machine %s and this is "
 		    "%s; %s",
 		    now->dir, stored->machine, now->machine, words);

@@ -43,7 +43,7 @@ struct identity {
  * draw the identity, raise the counter, store it. The directory is made 0700
  * if missing (its parent must exist); one of a newer version is
  * ERR_UNSUPPORTED and untouched; a damaged one, or one that is missing while
- * log or state are there, ERR_CORRUPT; a cloned one ERR_STATE with the words
+ * log or state are there, ERR_CORRUPT; a cloned one ERR_BADSTATE with the words
  * about adopt. A device number may change from boot to boot: that alone is
  * logged and accepted. *lock is the lock's descriptor, kept open for the life
  * of the process. On error nothing is owed.
