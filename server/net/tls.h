@@ -1,9 +1,14 @@
 /*
- * tls - TLS sessions over memory, both roles; the only user of OpenSSL's SSL.
+ * tls - TLS sessions over memory, both roles; with tlsctx.c the only user of
+ * OpenSSL's SSL.
  *
  * A context is built from files, counted, and can be swapped while sessions
  * that began under the old one go on. A session eats and makes ciphertext; the
- * stream (stream.h) moves it. The error queue is cleared before each call.
+ * stream (stream.h) moves it. Sessions keep no ciphertext of their own: what
+ * arrives is borrowed until it is eaten, what is made goes straight into the
+ * buffer given at birth, so that an idle session is as small as OpenSSL lets
+ * it be. No tickets, no session cache, no renegotiation, no compression. The
+ * error queue is cleared before each call.
  * Contexts: any thread (atomic count). Sessions: one loop.
  */
 #ifndef SERVER_NET_TLS_H
@@ -27,8 +32,10 @@ struct tls;
 
 /*
  * Load and check (texts of contract 5.2). server_role: accept; verify_peer:
- * require and verify the peer's certificate against the CA files.
- * alpn: "http/1.1" or NULL. Keys never appear in why. ERR_INVALID, ERR_IO.
+ * require and verify the peer's certificate against the CA files. ca_file wins
+ * over ca_path; ca_path is walked with its subfolders. "" counts as NULL.
+ * alpn: "http/1.1" or NULL. Keys never appear in why, and an encrypted key
+ * file is refused, never asked for. ERR_INVALID, ERR_IO, ERR_NOMEM.
  */
 MUST_CHECK enum err tls_context_new(const struct tls_files *files,
     bool server_role, bool verify_peer, const char *alpn,
@@ -38,37 +45,41 @@ void tls_context_unref(struct tls_context *context); /* NULL allowed */
 /* Seconds since 1970 at which its own certificate expires; 0 = has none. */
 int64_t tls_context_expiry(const struct tls_context *context);
 
-/* One session; takes a reference of context. server_name: SNI and, with
+/*
+ * One session; takes a reference of context. server_name: SNI and, with
  * check_name, the DNS name that must be in the peer's certificate; NULL for
- * the accepting side. */
+ * the accepting side. out: where ciphertext to be sent is appended by every
+ * call below; borrowed for the session's life, the caller empties it after
+ * each call (one buffer may serve all sessions of a loop).
+ */
 MUST_CHECK enum err tls_new(struct tls_context *context,
-    const char *server_name, bool check_name, struct tls **out,
-    struct errmsg *why);
-void tls_free(struct tls *tls);
+    const char *server_name, bool check_name, struct buf *out,
+    struct tls **session, struct errmsg *why);
+void tls_free(struct tls *tls); /* NULL allowed */
 
-/* Feed ciphertext that arrived. */
-MUST_CHECK enum err tls_feed(
-    struct tls *tls, const void *data, size_t size, struct errmsg *why);
+/* Ciphertext that arrived: borrowed until tls_read says *got is 0 or fails.
+ * The former bytes must have been eaten. */
+void tls_feed(struct tls *tls, const void *data, size_t size);
 /*
  * Go on with the handshake or read plaintext into out (at most out_size; *got
- * may be 0). ERR_CLOSED: close_notify seen. ERR_PROTOCOL: handshake or record
- * failure, the session is dead.
+ * is 0 when all that was fed is eaten). ERR_CLOSED: close_notify seen.
+ * ERR_PROTOCOL: handshake or record failure, the session is dead. To begin a
+ * dialled session's handshake call it with nothing fed.
  */
 MUST_CHECK enum err tls_read(struct tls *tls, void *out, size_t out_size,
     size_t *got, struct errmsg *why);
-/* Encrypt all of data (after the handshake). */
+/* Encrypt all of data (after the handshake). ERR_CLOSED, ERR_NOMEM. */
 MUST_CHECK enum err tls_write(
     struct tls *tls, const void *data, size_t size, struct errmsg *why);
-/* Begin the shutdown (queues close_notify). */
+/* Begin the shutdown: makes close_notify, once. */
 void tls_shutdown(struct tls *tls);
-/* Move the ciphertext that waits to be sent into out. */
-void tls_take(struct tls *tls, struct buf *out);
 bool tls_established(const struct tls *tls);
 
-/* The verified peer: does its certificate carry this DNS name and clientAuth?
- * false without a verified certificate. */
+/* The verified peer: does its certificate carry exactly this DNS name, and
+ * clientAuth (contract 5.3)? false without a verified certificate. */
 bool tls_peer_has_name(const struct tls *tls, const char *dns_name);
-/* SHA-256 of the peer's public key (SubjectPublicKeyInfo). false: no cert. */
+/* SHA-256 of the peer's public key (SubjectPublicKeyInfo, DER). false: no
+ * certificate was shown. */
 bool tls_peer_key(const struct tls *tls, uint8_t hash[static 32]);
 
 #endif
