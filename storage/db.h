@@ -41,13 +41,14 @@ struct db_meta {
 struct db;
 
 /*
- * Open or create the environment in dir (which must exist). rebuilt is set
- * when an old one was dropped because the marker left a doubt (then meta is
- * all zero but schema); doubt then says why. map_size in bytes; smaller ones
- * are for tests.
+ * Open or create the environment in dir (which must exist): data.mdb, lock.mdb
+ * and the marker, all 0600. rebuilt is set when an old one was dropped because
+ * the marker left a doubt, LMDB refused the file, or the file is shorter than
+ * its pages need; why then gives the reason although OK is returned, and meta
+ * is all zero but schema. map_size in bytes; smaller ones are for tests.
  *
  * ERR_UNSUPPORTED  written by a newer version: nothing was touched
- * ERR_CORRUPT      LMDB refuses the file; ERR_IO, ERR_NOMEM
+ * ERR_IO, ERR_FULL, ERR_NOMEM; ERR_CORRUPT when even a fresh one fails
  */
 MUST_CHECK enum err db_open(const char *dir, uint64_t map_size, bool *rebuilt,
     struct db **out, struct errmsg *why);
@@ -58,18 +59,15 @@ void db_close(struct db *db);
 /* Close without marking clean, as after a failure. NULL is allowed. */
 void db_abandon(struct db *db);
 
-/*
- * Empty the whole state in place, as before an image is loaded: done inside
- * image_load. The meta row of the last commit; a copy, writer thread only.
- */
+/* The meta row of the last commit; a copy, writer thread only. */
 void db_meta(struct db *db, struct db_meta *out);
 
-/* Bytes of the map in use by live pages (free pages not counted), and its
- * size. Any thread. */
+/* Bytes of the map in use by live pages as of the last commit (free pages not
+ * counted), and its size. Any thread. */
 uint64_t db_used(struct db *db);
 uint64_t db_map_size(struct db *db);
 
-/* The state hash: SHA-256 over schema, revision and all sums. */
+/* The state hash: SHA-256 over u64 schema, u64 revision and all sums. */
 void db_state_hash(
     const struct db_meta *meta, uint8_t hash[static DB_HASH_SIZE]);
 

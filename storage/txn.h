@@ -18,6 +18,8 @@
 
 struct txn;
 
+/* Both see the last commit. A reader is cheap: it takes no lock but a short
+ * one of ours. ERR_BUSY: DB_READERS are open; ERR_NOMEM, ERR_IO. */
 MUST_CHECK enum err txn_read(struct db *db, struct txn **out, struct errmsg *);
 MUST_CHECK enum err txn_write(struct db *db, struct txn **out, struct errmsg *);
 
@@ -30,10 +32,14 @@ struct db_meta *txn_meta_change(struct txn *txn);
  * get: ERR_NOTFOUND leaves *data and *size untouched. ERR_IO, ERR_CORRUPT. */
 MUST_CHECK enum err txn_get(struct txn *txn, uint8_t table, const void *key,
     size_t key_size, const uint8_t **data, size_t *size);
-/* ERR_FULL (map or disk), ERR_IO, ERR_LIMIT (key or value too long). */
+/* A value equal to the stored one is a success that writes nothing. data must
+ * not be borrowed from the same transaction. After any error but ERR_LIMIT
+ * (key or value too long) the transaction is lost: every later write and the
+ * commit answer the same. ERR_FULL (map or disk), ERR_IO, ERR_NOMEM. */
 MUST_CHECK enum err txn_put(struct txn *txn, uint8_t table, const void *key,
     size_t key_size, const void *data, size_t size);
-/* Deleting what is not there is OK; *was tells. was may be NULL. */
+/* Deleting what is not there is OK; *was tells. was may be NULL. Errors as
+ * txn_put's. */
 MUST_CHECK enum err txn_delete(struct txn *txn, uint8_t table, const void *key,
     size_t key_size, bool *was);
 
@@ -42,7 +48,8 @@ typedef bool (*txn_row_cb)(void *arg, const uint8_t *key, size_t key_size,
     const uint8_t *data, size_t size);
 /*
  * Rows of table whose key starts with prefix and is >= from (from may be NULL
- * with size 0), in byte order. The callback must not write.
+ * with size 0), in byte order. The callback must not write. ERR_LIMIT (prefix
+ * or from too long), ERR_NOMEM, ERR_IO, ERR_CORRUPT.
  */
 MUST_CHECK enum err txn_walk(struct txn *txn, uint8_t table, const void *prefix,
     size_t prefix_size, const void *from, size_t from_size, txn_row_cb cb,
