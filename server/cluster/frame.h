@@ -36,21 +36,24 @@ enum frame_type {
 	FRAME_BARRIER_RESULT = 14,
 	FRAME_PROMISE = 15, /* bootstrap: please promise */
 	FRAME_PROMISED = 16,
-	FRAME_STATE_HASH = 17 /* compare state hashes (hazard 5) */
+	FRAME_STATE_HASH = 17, /* compare state hashes (hazard 5) */
+	FRAME_KEEPALIVE = 18   /* empty: still here */
 };
 
 /* Incremental reader of one connection. */
 struct frame_reader {
-	struct buf partial; /* max FRAME_HEAD_SIZE + FRAME_MAX */
+	uint32_t max;       /* largest payload taken; the owner may lower it */
+	struct buf partial; /* private: the frame that came in pieces */
+	bool handed_out;    /* private: partial was given to the caller */
 };
 
 struct frame {
 	enum frame_type type;
-	const uint8_t
-	    *data; /* borrowed: from the input or the partial buffer */
+	const uint8_t *data; /* borrowed until the next frame_next */
 	size_t size;
 };
 
+/* A reader that takes payloads up to FRAME_MAX. */
 void frame_reader_init(struct frame_reader *reader);
 void frame_reader_free(struct frame_reader *reader);
 /* Head of a frame whose payload of size bytes follows. */
@@ -59,7 +62,7 @@ void frame_head(
 /*
  * Take the next frame out of *data / *size (advanced). *got false: all input is
  * eaten, more is needed. ERR_PROTOCOL: wrong magic, reserved bits, unknown
- * type, oversized; ERR_NOMEM.
+ * type, oversized; ERR_NOMEM. After an error the reader is of no more use.
  */
 MUST_CHECK enum err frame_next(struct frame_reader *reader,
     const uint8_t **data, size_t *size, bool *got, struct frame *frame,

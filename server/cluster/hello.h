@@ -16,6 +16,7 @@
 #include "storage/err.h"
 
 #define HELLO_KNOWN_MAX 16
+#define HELLO_SIZE_MAX  (64u << 10) /* bytes of one encoded hello */
 
 /* What the sender is to its cluster. Travels: append, never renumber. */
 enum hello_state {
@@ -50,7 +51,8 @@ struct hello {
 };
 
 void hello_encode(const struct hello *hello, struct buf *out);
-/* ERR_CORRUPT, ERR_UNSUPPORTED (a newer wire: why names both versions). */
+/* Texts must be free of control bytes, ids not 0, nothing may follow the last
+ * field. ERR_CORRUPT, ERR_UNSUPPORTED (a newer wire: why names both). */
 MUST_CHECK enum err hello_decode(
     const uint8_t *data, size_t size, struct hello *out, struct errmsg *why);
 
@@ -59,7 +61,7 @@ MUST_CHECK enum err hello_decode(
  * for: another datacenter; another cluster; two different servers with one
  * raft id ("second instance of server ..."): same id with another instance and
  * a start counter not above the one seen (seen_start, seen_instance; 0 = never
- * seen); our own id.
+ * seen); our own id. ERR_EXISTS: it is this very process.
  */
 MUST_CHECK enum err hello_judge(const struct hello *ours,
     const struct hello *theirs, uint64_t seen_start, uint64_t seen_instance,

@@ -2,10 +2,13 @@
  * raftmsg - libraft's messages <-> bytes. [fuzz]
  *
  * u8 type, then the fields of the public struct in order, big-endian. Entries:
- * u32 count, each u64 term, u8 type, u32 size, bytes. Decoding builds what
- * libraft expects to own: one raft_malloc'ed array of entries and one payload
- * block (every entry's batch points at it, data 8-byte aligned and padded);
- * n_entries 0 means entries NULL. Consensus loop.
+ * u32 count, each u64 term, u8 type, u32 size, bytes. Configuration: u32 count,
+ * each u64 id, u8 role, text address. Decoding builds what libraft expects to
+ * own: one raft_malloc'ed array of entries and one payload block (every entry's
+ * batch points at it, data 8-byte aligned and padded); n_entries 0 means
+ * entries NULL. What libraft would believe without a look and crash on is
+ * refused here: an entry whose size is no multiple of 8, of term 0 or above the
+ * message's, a configuration entry that is not whole. Consensus loop.
  */
 #ifndef SERVER_CLUSTER_RAFTMSG_H
 #define SERVER_CLUSTER_RAFTMSG_H
@@ -14,6 +17,15 @@
 
 #include "storage/buf.h"
 #include "storage/err.h"
+
+/* Bytes of one encoded AppendEntries: heads and whole entries. */
+#define RAFTMSG_APPEND_MAX (8u << 20)
+/* Servers in one configuration; the cluster's own limit is lower. */
+#define RAFTMSG_SERVERS_MAX 64
+
+/* How many of the entries fit into RAFTMSG_APPEND_MAX bytes; at least one of
+ * n > 0, a log entry being far smaller. */
+unsigned raftmsg_fitting(const struct raft_entry *entries, unsigned n);
 
 /* All but InstallSnapshot's data, which follows in frames of its own: for that
  * type only the head is written. ERR via buf_status. */
