@@ -10,7 +10,12 @@
  * 500 ms). Queued bytes per peer are bounded; above the bound messages are
  * dropped, raft sends again. While connecting, up to 16 small messages wait.
  * Peer identity: from the hello and, under TLS, the certificate's DNS name
- * server.<dc>.<domain>. Consensus loop only.
+ * server.<dc>.<domain>. Callbacks may call back into the transport, but not
+ * free it. Consensus loop only.
+ *
+ * In the tree: link (a framed connection), dial (one that keeps itself up),
+ * peer (two dials), inbound (an accepted one), reception (the port), hub (what
+ * they share).
  */
 #ifndef SERVER_CLUSTER_TRANSPORT_H
 #define SERVER_CLUSTER_TRANSPORT_H
@@ -24,8 +29,8 @@
 #include "storage/err.h"
 
 #define TRANSPORT_QUEUE_MAX (32u << 20) /* bytes queued to one peer */
+#define TRANSPORT_PORT      8300        /* where an address names none */
 
-struct config;
 struct loop;
 struct tls_context;
 struct transport;
@@ -48,8 +53,10 @@ struct transport_events {
 
 /*
  * accept: context of the accepting side, NULL = no TLS; plain_allowed: take
- * plaintext too. dial: context of the dialing side, NULL = plaintext.
- * name: DNS name peers must carry, NULL = not checked.
+ * plaintext too (always so without accept). dial: context of the dialing side,
+ * NULL = plaintext. name: DNS name peers must carry, NULL = not checked; an
+ * accepted peer is not asked for it while plain_allowed, since one that dials
+ * plain cannot show any. Contexts are referenced, name is copied.
  */
 struct transport_tls {
 	struct tls_context *accept, *dial;
@@ -60,28 +67,33 @@ struct transport_tls {
 MUST_CHECK enum err transport_new(struct loop *loop,
     const struct transport_tls *tls, const struct transport_events *events,
     void *arg, struct transport **out, struct errmsg *why);
-/* Bind "ip:port" and listen. ERR_EXISTS names a busy address. */
+/* Bind "ip:port" (port 0: any) and listen. ERR_EXISTS names a busy address. */
 MUST_CHECK enum err transport_listen(
     struct transport *transport, const char *address, struct errmsg *why);
+/* The port listened on; 0 if none. */
+uint16_t transport_port(const struct transport *transport);
 /* Keep trying this address (host or ip, port) until a hello tells whose it is;
  * then it becomes that peer's address. Known addresses are not doubled. */
 MUST_CHECK enum err transport_discover(
     struct transport *transport, const char *address, struct errmsg *why);
 /* Keep connected to this peer at this address; a changed address reconnects.
- * ERR_LIMIT above NODE_MEMBERS_MAX peers. */
+ * ERR_LIMIT above NODE_MEMBERS_MAX peers, ERR_INVALID, ERR_NOMEM. */
 MUST_CHECK enum err transport_peer(struct transport *transport, uint64_t id,
     const char *address, struct errmsg *why);
-/* Forget a peer: close its connections, dial no more. */
+/* Forget a peer: close its connections both ways, dial no more. No down. */
 void transport_drop(struct transport *transport, uint64_t id);
+/* Close everything; sends under way end with RAFT_CANCELED. closed runs once,
+ * later. */
 void transport_stop(
     struct transport *transport, void (*closed)(void *arg), void *arg);
 void transport_free(struct transport *transport); /* after closed */
 
 /*
- * libraft's send, for message->server_id: never fails; cb runs once with 0 or
- * RAFT_NOCONNECTION, possibly at once. Repairs from hazard 2 and shim defect 2
- * are the caller's. One snapshot per peer is under way at a time: another for
- * the same index within 30 s is refused.
+ * libraft's send, for message->server_id: never fails; cb runs once with 0,
+ * RAFT_NOCONNECTION or (stop) RAFT_CANCELED, possibly at once; until then the
+ * data of a snapshot must stay. Repairs from hazard 2 and shim defect 2 are the
+ * caller's. One snapshot per peer is under way at a time: another for the same
+ * index within 30 s is refused.
  */
 void transport_send_raft(struct transport *transport, struct raft_io_send *req,
     const struct raft_message *message, raft_io_send_cb cb);
@@ -92,7 +104,8 @@ MUST_CHECK enum err transport_send(struct transport *transport, uint64_t id,
 /*
  * Hazard 16: to every connected peer that was sent entries in this term on the
  * present connection, a real empty AppendEntries behind them, with the index
- * and term of the last entry sent and the leader's commit index.
+ * and term of the last entry sent and the leader's commit index. Not to a peer
+ * that was sent less than commit, or has been told of commit already.
  */
 void transport_push_commit(
     struct transport *transport, raft_term term, raft_index commit);
@@ -102,6 +115,9 @@ bool transport_connected(const struct transport *transport, uint64_t id);
 const char *transport_address(const struct transport *transport, uint64_t id);
 /* Monotonic ms of the last bytes heard from a peer; 0 = never. */
 uint64_t transport_heard_ms(const struct transport *transport, uint64_t id);
+/* Accepted connections closed before they were greeted: garbage, wrong first
+ * byte, silence, refused hellos, too many at once. */
+uint64_t transport_refused(const struct transport *transport);
 /* New contexts for new connections; open ones stay (reload). */
 void transport_set_tls(
     struct transport *transport, const struct transport_tls *tls);
