@@ -302,7 +302,7 @@ on_all_gone(struct hub *hub)
 }
 
 static void
-on_tick_closed(uv_handle_t *handle)
+on_handle_closed(uv_handle_t *handle)
 {
 	struct transport *transport = handle->data;
 
@@ -323,8 +323,8 @@ transport_stop(
 		seeker_close(s);
 	for (struct peer *p = transport->peers; p != NULL; p = p->next)
 		peer_close(p, RAFT_CANCELED);
-	uv_close((uv_handle_t *)&transport->tick, on_tick_closed);
-	uv_close((uv_handle_t *)&transport->pump, on_tick_closed);
+	uv_close((uv_handle_t *)&transport->tick, on_handle_closed);
+	uv_close((uv_handle_t *)&transport->pump, on_handle_closed);
 	hub_wait(&transport->hub, on_all_gone); /* the timer is still open */
 }
 
