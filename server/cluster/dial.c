@@ -55,7 +55,8 @@ static void
 log_failure(struct dial *dial, const struct errmsg *why)
 {
 	log_event(dial->said ? LOG_DEBUG : LOG_WARN, "rpc",
-	    "no connection to server: address=%s bulk=%d error=%s",
+	    "%s server: address=%s bulk=%d error=%s",
+	    dial->up ? "lost connection to" : "cannot connect to",
 	    dial->address, dial->bulk, why->text);
 	dial->said = true;
 }

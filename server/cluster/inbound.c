@@ -205,7 +205,7 @@ static void
 on_failed(struct link *link, enum err code, const struct errmsg *why)
 {
 	struct inbound *inbound = inbound_of(link);
-	bool orderly = code == ERR_CLOSED && inbound->greeted;
+	bool orderly = code == ERR_CLOSED; /* port probes too */
 
 	if (!inbound->greeted)
 		inbound->hub->refused++;

@@ -140,7 +140,7 @@ reception_listen(
 
 	if (reception->busy)
 		return err_set(why, ERR_STATE, "already listening");
-	rc = address_parse(address, TRANSPORT_PORT, &parsed, why);
+	rc = address_parse(address, 0, &parsed, why);
 	if (rc == OK)
 		rc = address_sockaddr(&parsed, &sa, why);
 	if (rc != OK)

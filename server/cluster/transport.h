@@ -67,7 +67,7 @@ struct transport_tls {
 MUST_CHECK enum err transport_new(struct loop *loop,
     const struct transport_tls *tls, const struct transport_events *events,
     void *arg, struct transport **out, struct errmsg *why);
-/* Bind "ip:port" (port 0: any) and listen. ERR_EXISTS names a busy address. */
+/* Bind "ip:port" ("ip": any port) and listen. ERR_EXISTS names a busy address. */
 MUST_CHECK enum err transport_listen(
     struct transport *transport, const char *address, struct errmsg *why);
 /* The port listened on; 0 if none. */

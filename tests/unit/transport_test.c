@@ -1,0 +1,473 @@
+/*
+ * Goal: servers find, greet, keep and lose each other as transport.h says, and
+ * strangers are sent away.
+ * Method: real transports on loopback ports in one loop; raw sockets for those
+ * who misbehave.
+ */
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "server/cluster/raftmsg.h"
+#include "server/loop.h"
+#include "server/version.h"
+#include "tests/support/servers.h"
+
+static void
+servers_greet_and_exchange_frames(void **state)
+{
+	static const size_t sizes[] = {0, 1, 1000, 1024, 1025, 1u << 20};
+	static uint8_t block[1u << 20];
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (uint8_t)(i * 7);
+	server_start(&a, loop, 1, 0, NULL);
+	server_start(&b, loop, 2, 0, NULL);
+	servers_connect(&a, &b);
+	assert_int_equal(a.last_up, 2);
+	assert_int_equal(b.last_greeted.id, 1);
+	assert_string_equal(b.last_greeted.address, a.address);
+	assert_string_equal(transport_address(a.transport, 2), b.address);
+	assert_true(transport_heard_ms(a.transport, 2) > 0);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		assert_int_equal(transport_send(a.transport, 2, false,
+				     FRAME_PING, block, sizes[i]),
+		    OK);
+		assert_int_equal(transport_send(b.transport, 1, true,
+				     FRAME_CALL, block, sizes[i]),
+		    OK);
+	}
+	servers_until(loop, &a.frame_count, ARRAY_SIZE(sizes), 5000);
+	servers_until(loop, &b.frame_count, ARRAY_SIZE(sizes), 5000);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		assert_int_equal(b.frames[i].from, 1);
+		assert_int_equal(b.frames[i].type, FRAME_PING);
+		assert_int_equal(b.frames[i].data.size, sizes[i]);
+		assert_int_equal(a.frames[i].type, FRAME_CALL);
+		assert_int_equal(a.frames[i].data.size, sizes[i]);
+		if (sizes[i] > 0)
+			assert_memory_equal(
+			    a.frames[i].data.data, block, sizes[i]);
+	}
+	assert_int_equal(
+	    transport_send(a.transport, 3, false, FRAME_PING, NULL, 0),
+	    ERR_CLOSED);
+	server_stop(&a);
+	server_stop(&b);
+	loop_free(loop);
+}
+
+static void
+a_full_queue_refuses_and_loses_nothing_it_took(void **state)
+{
+	static uint8_t block[4u << 20];
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+	unsigned taken = 0;
+	enum err rc;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	server_start(&b, loop, 2, 0, NULL);
+	servers_connect(&a, &b);
+	do {
+		rc = transport_send(
+		    a.transport, 2, true, FRAME_CALL, block, sizeof(block));
+		taken += rc == OK;
+	} while (rc == OK);
+	assert_int_equal(rc, ERR_BUSY);
+	assert_in_range(taken, 7, 16);
+	/* The other connection is not behind it. */
+	assert_int_equal(
+	    transport_send(a.transport, 2, false, FRAME_PING, "x", 1), OK);
+	servers_until(loop, &b.frame_count, taken + 1, 10000);
+	assert_int_equal(a.downs, 0);
+	server_stop(&a);
+	server_stop(&b);
+	loop_free(loop);
+}
+
+static void
+a_dead_server_is_noticed_and_found_again(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+	uint16_t port;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	server_start(&b, loop, 2, 0, NULL);
+	servers_connect(&a, &b);
+	port = b.port;
+	server_stop(&b);
+	servers_until(loop, &a.downs, 1, 1000);
+	assert_int_equal(a.last_down, 2);
+	assert_false(transport_connected(a.transport, 2));
+	server_start(&b, loop, 2, port, NULL); /* with a higher start */
+	servers_until(loop, &a.ups, 2, 3000);
+	server_stop(&a);
+	server_stop(&b);
+	loop_free(loop);
+}
+
+static void
+hazard_06_a_second_instance_is_refused(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+	struct hello copy;
+	enum frame_type type;
+	char words[512];
+	size_t size = sizeof(words) - 1;
+	int fd;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	server_start(&b, loop, 2, 0, NULL);
+	servers_connect(&a, &b);
+	copy = b.self;
+	copy.instance++; /* same identity, same counter, another process */
+	fd = raw_connect(&a);
+	raw_hello(fd, &copy);
+	memset(words, 0, sizeof(words));
+	assert_true(raw_frame(loop, fd, &type, words, &size));
+	assert_int_equal(type, FRAME_REFUSE);
+	assert_non_null(strstr(words, "second instance of server 2"));
+	assert_false(raw_frame(loop, fd, &type, words, &size));
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(a.downs, 0);
+	server_stop(&a);
+	server_stop(&b);
+	loop_free(loop);
+}
+
+static void
+the_refused_are_told_why(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a;
+	struct {
+		const char *datacenter;
+		uint32_t wire;
+		const char *denies, *words;
+	} cases[] = {
+	    {"dc2", CONCLAVE_WIRE, NULL, "is of datacenter \"dc2\""},
+	    {"dc1", CONCLAVE_WIRE + 1, NULL, "speaks server RPC version 2"},
+	    {"dc1", CONCLAVE_WIRE, "no room here", "no room here"},
+	};
+	enum frame_type type;
+	char words[512];
+	size_t size;
+	int fd;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct hello hello = a.self;
+
+		a.denies = cases[i].denies;
+		hello.id = 7;
+		hello.wire = cases[i].wire;
+		(void)snprintf(hello.datacenter, sizeof(hello.datacenter), "%s",
+		    cases[i].datacenter);
+		fd = raw_connect(&a);
+		raw_hello(fd, &hello);
+		memset(words, 0, sizeof(words));
+		size = sizeof(words) - 1;
+		assert_true(raw_frame(loop, fd, &type, words, &size));
+		assert_int_equal(type, FRAME_REFUSE);
+		assert_non_null(strstr(words, cases[i].words));
+		assert_false(raw_frame(loop, fd, &type, words, &size));
+		assert_int_equal(close(fd), 0);
+		assert_int_equal(transport_refused(a.transport), i + 1);
+	}
+	server_stop(&a);
+	loop_free(loop);
+}
+
+static void
+garbage_is_closed_and_counted(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t size;
+	} cases[] = {
+	    {"GET / HTTP/1.1\r\n\r\n", 18}, {"\x16\x03\x01", 3}, {"\0", 1},
+	    {"\xc5\x04\0\0\0\0\0\x01x", 9},   /* raft before the hello */
+	    {"\xc5\x01\0\0\0\x01\0\x01", 8},  /* a hello over 64 KiB */
+	    {"\xc5\x01\0\0\0\0\0\2ab", 10}, /* no hello inside */
+	};
+	struct loop *loop = servers_loop();
+	static struct server a;
+	enum frame_type type;
+	uint8_t data[16];
+	size_t size = sizeof(data);
+	int fd;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fd = raw_connect(&a);
+		assert_int_equal(
+		    send(fd, cases[i].bytes, cases[i].size, MSG_NOSIGNAL),
+		    cases[i].size);
+		assert_false(raw_frame(loop, fd, &type, data, &size));
+		assert_int_equal(close(fd), 0);
+		assert_int_equal(transport_refused(a.transport), i + 1);
+	}
+	assert_int_equal(a.greetings, 0);
+	server_stop(&a);
+	loop_free(loop);
+}
+
+static void
+a_greeted_liar_is_closed(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a;
+	struct raft_message vote = {.type = RAFT_REQUEST_VOTE};
+	struct buf out = buf_new(4096);
+	struct hello hello;
+	enum frame_type type;
+	static uint8_t data[HELLO_SIZE_MAX];
+	size_t size;
+	int fd;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	hello = a.self;
+	hello.id = 7;
+	hello.instance = 7;
+	for (int lie = 0; lie < 4; lie++) {
+		fd = raw_connect(&a);
+		raw_hello(fd, &hello);
+		size = sizeof(data);
+		assert_true(raw_frame(loop, fd, &type, data, &size));
+		assert_int_equal(type, FRAME_WELCOME);
+		buf_reset(&out);
+		vote.request_vote.term = 1;
+		vote.request_vote.candidate_id = lie == 0 ? 8 : 7;
+		raftmsg_encode(&vote, &out);
+		if (lie == 0 || lie == 3) /* a vote for another; the truth */
+			raw_send(fd, FRAME_RAFT, out.data, out.size);
+		else if (lie == 1) /* cut short */
+			raw_send(fd, FRAME_RAFT, out.data, out.size - 1);
+		else
+			raw_send(fd, FRAME_SNAPSHOT_DATA, out.data, out.size);
+		size = sizeof(data);
+		if (lie == 3)
+			servers_until(loop, &a.message_count, 1, 1000);
+		else
+			assert_false(raw_frame(loop, fd, &type, data, &size));
+		assert_int_equal(close(fd), 0);
+		assert_int_equal(a.message_count, lie == 3);
+	}
+	assert_int_equal(a.messages[0].server_id, 7);
+	assert_string_equal(a.message_address, hello.address);
+	buf_free(&out);
+	server_stop(&a);
+	loop_free(loop);
+}
+
+static void
+strangers_without_a_hello_are_bounded(void **state)
+{
+	enum { STRANGERS = 80 };
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+	int fds[STRANGERS];
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	for (int i = 0; i < STRANGERS; i++)
+		fds[i] = raw_connect(&a);
+	servers_run(loop, 100);
+	assert_int_equal(transport_refused(a.transport), STRANGERS - 64);
+	for (int i = 0; i < STRANGERS; i++)
+		assert_int_equal(close(fds[i]), 0);
+	/* Room again once they have left. */
+	server_start(&b, loop, 2, 0, NULL);
+	servers_connect(&a, &b);
+	server_stop(&a);
+	server_stop(&b);
+	loop_free(loop);
+}
+
+static void
+discovery_finds_whose_address_it_is(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+	struct errmsg why;
+	char name[64];
+
+	(void)state;
+	for (int owner = 0; owner < 2; owner++) {
+		server_start(&a, loop, 1, 0, NULL);
+		server_start(&b, loop, 2, 0, NULL);
+		a.makes_peers = b.makes_peers = owner == 1;
+		(void)snprintf(name, sizeof(name), "localhost:%u", b.port);
+		assert_int_equal(
+		    transport_discover(a.transport, name, &why), OK);
+		assert_int_equal(
+		    transport_discover(a.transport, name, &why), OK);
+		/* Its own address among those to join. */
+		assert_int_equal(
+		    transport_discover(a.transport, a.address, &why), OK);
+		servers_until(loop, &a.ups, 1, 5000);
+		assert_int_equal(a.last_up, 2);
+		assert_string_equal(transport_address(a.transport, 2),
+		    owner == 1 ? b.address : name);
+		if (owner == 1)
+			servers_until(loop, &b.ups, 1, 5000);
+		servers_run(loop, 300);
+		assert_int_equal(a.downs + b.downs, 0);
+		assert_string_equal(transport_address(a.transport, 1), "");
+		server_stop(&a);
+		server_stop(&b);
+	}
+	loop_free(loop);
+}
+
+static void
+a_changed_address_reconnects_and_a_dropped_peer_is_silent(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a, b, c;
+	struct errmsg why;
+	char name[64];
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	server_start(&b, loop, 2, 0, NULL);
+	server_start(&c, loop, 3, 0, NULL);
+	servers_connect(&a, &b);
+	(void)snprintf(name, sizeof(name), "localhost:%u", b.port);
+	assert_int_equal(transport_peer(a.transport, 2, name, &why), OK);
+	servers_until(loop, &a.ups, 2, 5000);
+	assert_int_equal(a.downs, 1);
+	assert_string_equal(transport_address(a.transport, 2), name);
+	/* Another server at this address is not taken for the peer. */
+	assert_int_equal(transport_peer(a.transport, 2, c.address, &why), OK);
+	servers_run(loop, 300);
+	assert_false(transport_connected(a.transport, 2));
+	assert_int_equal(transport_peer(a.transport, 2, b.address, &why), OK);
+	servers_until(loop, &a.ups, 3, 5000);
+	transport_drop(a.transport, 2);
+	assert_string_equal(transport_address(a.transport, 2), "");
+	servers_run(loop, 50);
+	assert_int_equal(a.downs, 2);
+	assert_int_equal(
+	    transport_peer(a.transport, 0, b.address, &why), ERR_INVALID);
+	assert_int_equal(
+	    transport_peer(a.transport, 5, "unix:///x", &why), ERR_INVALID);
+	for (uint64_t id = 10; id < 10 + NODE_MEMBERS_MAX; id++)
+		assert_int_equal(
+		    transport_peer(a.transport, id, c.address, &why), OK);
+	assert_int_equal(
+	    transport_peer(a.transport, 99, c.address, &why), ERR_LIMIT);
+	server_stop(&a);
+	server_stop(&b);
+	server_stop(&c);
+	loop_free(loop);
+}
+
+static void
+silence_closes_and_keep_alives_prevent_it(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+	static uint8_t data[HELLO_SIZE_MAX];
+	struct hello hello;
+	enum frame_type type;
+	size_t size = sizeof(data);
+	uint64_t begun;
+	unsigned keepalives = 0;
+	int fd;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	server_start(&b, loop, 2, 0, NULL);
+	servers_connect(&a, &b);
+	hello = a.self;
+	hello.id = 7;
+	hello.instance = 7;
+	fd = raw_connect(&a);
+	raw_hello(fd, &hello);
+	assert_true(raw_frame(loop, fd, &type, data, &size));
+	assert_int_equal(type, FRAME_WELCOME);
+	begun = uv_hrtime();
+	size = sizeof(data);
+	while (raw_frame(loop, fd, &type, data, &size)) {
+		assert_int_equal(type, FRAME_KEEPALIVE);
+		keepalives++;
+		size = sizeof(data);
+	}
+	assert_in_range((uv_hrtime() - begun) / 1000000, 2500, 6000);
+	assert_in_range(keepalives, 3, 7);
+	assert_int_equal(close(fd), 0);
+	/* Those two had nothing to say either, but said so. */
+	assert_int_equal(a.downs + b.downs, 0);
+	server_stop(&a);
+	server_stop(&b);
+	loop_free(loop);
+}
+
+static void
+note_closed(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void
+a_busy_address_is_named(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a;
+	struct transport_tls plain = {.plain_allowed = true};
+	struct transport_events none;
+	struct transport *other;
+	struct errmsg why;
+	bool closed = false;
+
+	(void)state;
+	memset(&none, 0, sizeof(none));
+	server_start(&a, loop, 1, 0, NULL);
+	assert_int_equal(
+	    transport_new(loop, &plain, &none, NULL, &other, &why), OK);
+	assert_int_equal(transport_listen(other, a.address, &why), ERR_EXISTS);
+	assert_non_null(strstr(why.text, a.address));
+	assert_int_equal(transport_port(other), 0);
+	transport_stop(other, note_closed, &closed);
+	while (!closed)
+		(void)uv_run(loop_uv(loop), UV_RUN_ONCE);
+	transport_free(other);
+	server_stop(&a);
+	loop_free(loop);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(servers_greet_and_exchange_frames),
+	    cmocka_unit_test(a_full_queue_refuses_and_loses_nothing_it_took),
+	    cmocka_unit_test(a_dead_server_is_noticed_and_found_again),
+	    cmocka_unit_test(hazard_06_a_second_instance_is_refused),
+	    cmocka_unit_test(the_refused_are_told_why),
+	    cmocka_unit_test(garbage_is_closed_and_counted),
+	    cmocka_unit_test(a_greeted_liar_is_closed),
+	    cmocka_unit_test(strangers_without_a_hello_are_bounded),
+	    cmocka_unit_test(discovery_finds_whose_address_it_is),
+	    cmocka_unit_test(
+		a_changed_address_reconnects_and_a_dropped_peer_is_silent),
+	    cmocka_unit_test(silence_closes_and_keep_alives_prevent_it),
+	    cmocka_unit_test(a_busy_address_is_named),
+	};
+
+	return cmocka_run_group_tests_name("transport", tests, NULL, NULL);
+}
