@@ -1,0 +1,110 @@
+#include "server/api/crowd.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 1024 /* power of two */
+
+struct member {
+	struct member *next;
+	uint8_t address[CROWD_ADDRESS];
+	unsigned count;
+};
+
+struct crowd {
+	pthread_mutex_t lock;
+	unsigned max;
+	struct member *buckets[BUCKETS];
+};
+
+enum err
+crowd_new(unsigned max, struct crowd **out, struct errmsg *why)
+{
+	struct crowd *crowd = calloc(1, sizeof(*crowd));
+
+	if (crowd == NULL)
+		return err_set(why, ERR_NOMEM, "out of memory");
+	if (pthread_mutex_init(&crowd->lock, NULL) != 0) {
+		free(crowd);
+		return err_set(why, ERR_INTERNAL, "cannot make a lock");
+	}
+	crowd->max = max;
+	*out = crowd;
+	return OK;
+}
+
+void
+crowd_free(struct crowd *crowd)
+{
+	if (crowd == NULL)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct member *next;
+
+		for (struct member *m = crowd->buckets[i]; m != NULL;
+		     m = next) {
+			next = m->next;
+			free(m);
+		}
+	}
+	pthread_mutex_destroy(&crowd->lock);
+	free(crowd);
+}
+
+/* Where the pointer to the member stands, or the end of its chain. */
+static struct member **
+locate(struct crowd *crowd, const uint8_t *address)
+{
+	struct member **at;
+	uint64_t high, low;
+
+	memcpy(&high, address, sizeof(high));
+	memcpy(&low, address + sizeof(high), sizeof(low));
+	low = (low ^ high * 31) * UINT64_C(0x9e3779b97f4a7c15);
+	at = &crowd->buckets[(low >> 32) % BUCKETS];
+	while (
+	    *at != NULL && memcmp((*at)->address, address, CROWD_ADDRESS) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+enum err
+crowd_enter(struct crowd *crowd, const uint8_t address[static CROWD_ADDRESS])
+{
+	struct member **at;
+	enum err rc = OK;
+
+	pthread_mutex_lock(&crowd->lock);
+	at = locate(crowd, address);
+	if (*at == NULL) {
+		*at = calloc(1, sizeof(**at));
+		if (*at != NULL)
+			memcpy((*at)->address, address, CROWD_ADDRESS);
+	}
+	if (*at == NULL)
+		rc = ERR_NOMEM;
+	else if ((*at)->count >= crowd->max)
+		rc = ERR_LIMIT;
+	else
+		(*at)->count++;
+	pthread_mutex_unlock(&crowd->lock);
+	return rc;
+}
+
+void
+crowd_leave(struct crowd *crowd, const uint8_t address[static CROWD_ADDRESS])
+{
+	struct member **at, *member;
+
+	pthread_mutex_lock(&crowd->lock);
+	at = locate(crowd, address);
+	member = *at;
+	assert(member != NULL && member->count > 0);
+	if (--member->count == 0) {
+		*at = member->next;
+		free(member);
+	}
+	pthread_mutex_unlock(&crowd->lock);
+}
