@@ -17,6 +17,7 @@
 #define PKI_ID_TEXT     60  /* 59 characters of colon-hex SHA-1, NUL */
 #define PKI_KEY_ID_TEXT 200 /* colon-hex of a key id of up to 64 bytes */
 #define PKI_PEM_MAX     (64 * 1024)
+#define PKI_URI_TEXT    64 /* spiffe://<uuid>.consul, NUL */
 
 /* A fresh private key. type "ec" bits 224/256/384/521, "rsa" 2048/4096; PEM as
  * EC PRIVATE KEY or RSA PRIVATE KEY. ERR_INVALID (texts of 3.3), ERR_NOMEM. */
@@ -44,6 +45,11 @@ struct pki_facts {
 MUST_CHECK enum err pki_facts(
     const char *pem, struct pki_facts *out, struct errmsg *why);
 
+/* The trust domain's URI, "spiffe://<cluster id in lower case>.consul".
+ * ERR_INVALID: not a UUID. */
+MUST_CHECK enum err pki_uri(
+    const char *cluster_id, char uri[static PKI_URI_TEXT], struct errmsg *why);
+
 /* Self-signed root, contract 3.5. uid: 8 characters of a-z 0-9, drawn by the
  * caller. */
 MUST_CHECK enum err pki_root_new(const char *key_pem, const char *cluster_id,
@@ -56,8 +62,7 @@ MUST_CHECK enum err pki_cross_sign(const char *signer_cert,
     const char *signer_key, const char *subject_cert, uint64_t serial,
     int64_t not_before, int64_t not_after, char **cert_pem, struct errmsg *why);
 
-/* A leaf for the CSR's key and SANs; here for throw-away checks, later for
- * real ones. */
+/* A leaf for a public key and one URI; ends with its signer at the latest. */
 MUST_CHECK enum err pki_leaf_new(const char *signer_cert,
     const char *signer_key, const char *public_from_key_pem,
     const char *spiffe_uri, uint64_t serial, int64_t not_before,
@@ -76,5 +81,13 @@ MUST_CHECK enum err pki_root_check(const char *cert_pem, const char *key_pem,
  * intermediates, at time now, as a TLS client and server would. */
 MUST_CHECK enum err pki_verify(const char *leaf, const char *intermediates,
     const char *roots, int64_t now, struct errmsg *why);
+
+/* Does cert name signer as its issuer and carry a good signature of its key?
+ * Times are not looked at. */
+MUST_CHECK enum err pki_signed_by(const char *cert_pem, const char *signer_pem,
+    bool *yes, struct errmsg *why);
+
+/* Colon-hex in lower case; out has room for 3 * size bytes (size > 0). */
+void pki_hex(const uint8_t *data, size_t size, char *out);
 
 #endif
