@@ -115,6 +115,17 @@ db_meta_key(void)
 	return (MDB_val){sizeof(key), key};
 }
 
+MDB_val
+db_val(const void *data, size_t size)
+{
+	union {
+		const void *in;
+		void *out;
+	} both = {.in = data};
+
+	return (MDB_val){size, both.out};
+}
+
 enum err
 db_measure(struct db *db, MDB_txn *mdb, uint64_t *used)
 {

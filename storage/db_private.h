@@ -57,6 +57,9 @@ void db_meta_encode(
 MUST_CHECK enum err db_meta_decode(
     struct db_meta *meta, const uint8_t *row, size_t size, struct errmsg *why);
 
+/* LMDB takes what it only reads as plain void *; borrowed. */
+MDB_val db_val(const void *data, size_t size);
+
 /* The key of the meta row; borrowed, constant. */
 MDB_val db_meta_key(void);
 

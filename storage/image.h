@@ -30,22 +30,34 @@ struct image_head {
 
 /*
  * Write the image into memory got with alloc (malloc or raft_malloc), one
- * block, moved to the caller. Any thread; takes time in proportion.
- * ERR_NOMEM, ERR_IO, ERR_LIMIT.
+ * block of exactly *size bytes, moved to the caller. txn is best a reader; the
+ * image of a writer holds its changes. The same rows, meta and index give the
+ * same bytes. Any thread; takes time in proportion.
+ *
+ * index  the raft index it stands for, not below the meta row's
+ *
+ * ERR_INVALID (index), ERR_LIMIT (IMAGE_SIZE_MAX), ERR_NOMEM; ERR_IO and
+ * ERR_CORRUPT may leave a block in *data for the caller to free, as alloc comes
+ * without its opposite. In all other cases *data is NULL on error.
  */
 MUST_CHECK enum err image_write(struct txn *txn, uint64_t index,
     void *(*alloc)(size_t), void **data, size_t *size, struct errmsg *why);
 
 /*
- * Check everything (magic, format, lengths, order, SHA-256, sums) and give the
- * head. Touches nothing. ERR_CORRUPT, ERR_UNSUPPORTED (newer format/schema).
+ * Check everything (magic, SHA-256, format, schema, lengths, order, sums) and
+ * give the head. Touches nothing else. The checksum comes first, at the end of
+ * every format, so that damage is never taken for a newer one. Any thread.
+ * ERR_CORRUPT, ERR_UNSUPPORTED (newer format or schema).
  */
 MUST_CHECK enum err image_verify(const uint8_t *data, size_t size,
     struct image_head *head, struct errmsg *why);
 
 /*
- * image_verify, then replace the whole state in one write transaction.
- * On error the state is as before. meta.index becomes head.index.
+ * image_verify, then replace the whole state in one write transaction, which
+ * it begins and commits: writer thread, no other write open. On error the
+ * state is as before. meta is the image's, but meta.index becomes head.index.
+ * The old rows' pages are free only after it: the map must hold both.
+ * ERR_CORRUPT, ERR_UNSUPPORTED, ERR_FULL, ERR_NOMEM, ERR_IO.
  */
 MUST_CHECK enum err image_load(
     struct db *db, const uint8_t *data, size_t size, struct errmsg *why);

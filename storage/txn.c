@@ -29,18 +29,6 @@ key_make(struct full_key *full, uint8_t table, const void *key, size_t key_size)
 	return true;
 }
 
-/* LMDB takes pointers to what it only reads as plain void *. */
-static MDB_val
-val_of(const void *data, size_t size)
-{
-	union {
-		const void *in;
-		void *out;
-	} both = {.in = data};
-
-	return (MDB_val){size, both.out};
-}
-
 static enum err
 meta_load(struct txn *txn, struct errmsg *why)
 {
@@ -161,7 +149,7 @@ txn_get(struct txn *txn, uint8_t table, const void *key, size_t key_size,
 
 	if (!key_make(&full, table, key, key_size))
 		return ERR_NOTFOUND; /* longer than any that can be stored */
-	mkey = val_of(full.bytes, full.size);
+	mkey = db_val(full.bytes, full.size);
 	rv = mdb_get(txn->mdb, txn->db->dbi, &mkey, &row);
 	if (rv != MDB_SUCCESS)
 		return db_code(rv);
@@ -194,7 +182,7 @@ txn_put(struct txn *txn, uint8_t table, const void *key, size_t key_size,
 		return ERR_LIMIT;
 	if (txn->failed != OK)
 		return txn->failed;
-	mkey = val_of(full.bytes, full.size);
+	mkey = db_val(full.bytes, full.size);
 	rv = mdb_get(txn->mdb, txn->db->dbi, &mkey, &old);
 	if (rv != MDB_SUCCESS && rv != MDB_NOTFOUND)
 		return write_failed(txn, db_code(rv));
@@ -207,7 +195,7 @@ txn_put(struct txn *txn, uint8_t table, const void *key, size_t key_size,
 		    sum, table, key, key_size, old.mv_data, old.mv_size);
 	}
 	sums_add(sum, table, key, key_size, data, size);
-	row = val_of(data, size);
+	row = db_val(data, size);
 	rv = mdb_put(txn->mdb, txn->db->dbi, &mkey, &row, 0);
 	if (rv != MDB_SUCCESS)
 		return write_failed(txn, db_code(rv));
@@ -232,7 +220,7 @@ txn_delete(
 		*was = false;
 	if (!key_make(&full, table, key, key_size))
 		return OK;
-	mkey = val_of(full.bytes, full.size);
+	mkey = db_val(full.bytes, full.size);
 	rv = mdb_get(txn->mdb, txn->db->dbi, &mkey, &old);
 	if (rv == MDB_NOTFOUND)
 		return OK;
@@ -281,7 +269,7 @@ txn_walk(struct txn *txn, uint8_t table, const void *prefix, size_t prefix_size,
 	rv = mdb_cursor_open(txn->mdb, txn->db->dbi, &cursor);
 	if (rv != MDB_SUCCESS)
 		return db_code(rv);
-	key = val_of(first.bytes, first.size);
+	key = db_val(first.bytes, first.size);
 	rv = mdb_cursor_get(cursor, &key, &row, MDB_SET_RANGE);
 	while (rv == MDB_SUCCESS) {
 		const uint8_t *bytes = key.mv_data;
@@ -348,7 +336,7 @@ txn_commit(struct txn *txn, struct errmsg *why)
 	}
 	db_meta_encode(&txn->meta, bytes);
 	key = db_meta_key();
-	row = val_of(bytes, sizeof(bytes));
+	row = db_val(bytes, sizeof(bytes));
 	rv = mdb_put(txn->mdb, db->dbi, &key, &row, 0);
 	rc = rv == MDB_SUCCESS ? db_measure(db, txn->mdb, &used) : db_code(rv);
 	if (rc != OK) {
