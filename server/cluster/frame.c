@@ -53,7 +53,7 @@ head_check(const uint8_t *head, size_t size, uint32_t max, uint32_t *payload,
 	}
 	if (!read_u8(&in, &type))
 		return OK;
-	if (type < FRAME_HELLO || type > FRAME_KEEPALIVE) {
+	if (type < FRAME_HELLO || type > FRAME_LAST) {
 		return err_set(
 		    why, ERR_PROTOCOL, "unknown frame type %u", type);
 	}

@@ -36,8 +36,9 @@ enum frame_type {
 	FRAME_BARRIER_RESULT = 14,
 	FRAME_PROMISE = 15, /* bootstrap: please promise */
 	FRAME_PROMISED = 16,
-	FRAME_STATE_HASH = 17, /* compare state hashes (hazard 5) */
-	FRAME_KEEPALIVE = 18   /* empty: still here */
+	FRAME_STATE_HASH = 17,       /* compare state hashes (hazard 5) */
+	FRAME_KEEPALIVE = 18,        /* empty: still here */
+	FRAME_LAST = FRAME_KEEPALIVE /* the highest one in use */
 };
 
 /* Incremental reader of one connection. */

@@ -93,8 +93,13 @@ seen_remember(struct hub *hub, const struct hello *theirs)
 	struct hub_seen *seen = seen_find(hub, theirs->id);
 
 	if (seen == NULL) {
-		seen = &hub->seen[hub->seen_next++ % HUB_SEEN_MAX];
-		seen->heard_ms = 0;
+		/* A free slot, or the one silent for longest. */
+		seen = &hub->seen[0];
+		for (unsigned i = 1; i < HUB_SEEN_MAX; i++) {
+			if (hub->seen[i].heard_ms < seen->heard_ms)
+				seen = &hub->seen[i];
+		}
+		seen->heard_ms = uv_now(hub->uv);
 	}
 	seen->id = theirs->id;
 	seen->start = theirs->start;

@@ -17,7 +17,7 @@
 #include "server/net/address.h"
 #include "storage/err.h"
 
-#define HUB_SEEN_MAX 64 /* servers remembered; the oldest gives way */
+#define HUB_SEEN_MAX 64 /* servers remembered; the silent give way */
 
 struct stream_shared;
 
@@ -34,7 +34,6 @@ struct hub {
 	uint64_t random;
 	unsigned open; /* objects not yet closed */
 	void (*idle)(struct hub *hub);
-	unsigned seen_next;
 	struct hub_seen {
 		uint64_t id, start, instance, heard_ms;
 	} seen[HUB_SEEN_MAX];

@@ -361,7 +361,7 @@ transport_send(struct transport *transport, uint64_t id, bool bulk,
 	struct peer *peer = peer_find(transport, id);
 
 	assert(loop_here(transport->loop));
-	assert(type > FRAME_SNAPSHOT_DATA && type < FRAME_KEEPALIVE);
+	assert(type > FRAME_SNAPSHOT_DATA && type != FRAME_KEEPALIVE);
 	if (peer == NULL)
 		return ERR_CLOSED;
 	return peer_send(peer, bulk, type, data, size);

@@ -67,7 +67,8 @@ struct transport_tls {
 MUST_CHECK enum err transport_new(struct loop *loop,
     const struct transport_tls *tls, const struct transport_events *events,
     void *arg, struct transport **out, struct errmsg *why);
-/* Bind "ip:port" ("ip": any port) and listen. ERR_EXISTS names a busy address. */
+/* Bind "ip:port" ("ip": any port) and listen. ERR_EXISTS names a busy address.
+ */
 MUST_CHECK enum err transport_listen(
     struct transport *transport, const char *address, struct errmsg *why);
 /* The port listened on; 0 if none. */
@@ -97,8 +98,9 @@ void transport_free(struct transport *transport); /* after closed */
  */
 void transport_send_raft(struct transport *transport, struct raft_io_send *req,
     const struct raft_message *message, raft_io_send_cb cb);
-/* A frame to a peer; bulk chooses the second connection. ERR_CLOSED when it is
- * not connected, ERR_BUSY above the queue bound. */
+/* A frame of the owner's (FRAME_PING and up) to a peer, copied; bulk chooses
+ * the second connection. ERR_CLOSED when it is not connected, ERR_BUSY above
+ * the queue bound, ERR_LIMIT above FRAME_MAX. */
 MUST_CHECK enum err transport_send(struct transport *transport, uint64_t id,
     bool bulk, enum frame_type type, const void *data, size_t size);
 /*
@@ -113,7 +115,7 @@ void transport_push_commit(
 bool transport_connected(const struct transport *transport, uint64_t id);
 /* The address a peer is dialed at; "" if unknown. Borrowed. */
 const char *transport_address(const struct transport *transport, uint64_t id);
-/* Monotonic ms of the last bytes heard from a peer; 0 = never. */
+/* Monotonic ms (uv_now) of the last frame heard from a peer; 0 = never. */
 uint64_t transport_heard_ms(const struct transport *transport, uint64_t id);
 /* Accepted connections closed before they were greeted: garbage, wrong first
  * byte, silence, refused hellos, too many at once. */

@@ -252,6 +252,24 @@ raw_connect(const struct server *server)
 	return fd;
 }
 
+int
+raw_listen(char *address, size_t size)
+{
+	struct sockaddr_in sa = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t sa_size = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &sa_size), 0);
+	(void)snprintf(
+	    address, size, "127.0.0.1:%u", (unsigned)ntohs(sa.sin_port));
+	return fd;
+}
+
 void
 raw_send(int fd, enum frame_type type, const void *data, size_t size)
 {

@@ -52,8 +52,10 @@ void servers_run(struct loop *loop, unsigned ms);
 /* Both know each other and both main connections are up. */
 void servers_connect(struct server *a, struct server *b);
 
-/* A blocking-free socket connected to the server. */
+/* A non-blocking socket connected to the server; one that listens on loopback,
+ * and its address. */
 int raw_connect(const struct server *server);
+int raw_listen(char *address, size_t size);
 void raw_send(int fd, enum frame_type type, const void *data, size_t size);
 void raw_hello(int fd, const struct hello *hello);
 /* Run the loop until a whole frame arrived (true) or the end (false). data

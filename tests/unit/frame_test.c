@@ -105,7 +105,7 @@ bad_heads_are_refused_at_the_first_wrong_byte(void **state)
 	    {{'G'}, 1},                              /* HTTP */
 	    {{0x00}, 1},                             /* nothing */
 	    {{FRAME_MAGIC, 0}, 2},                   /* no type */
-	    {{FRAME_MAGIC, FRAME_KEEPALIVE + 1}, 2}, /* unknown type */
+	    {{FRAME_MAGIC, FRAME_LAST + 1}, 2}, /* unknown type */
 	    {{FRAME_MAGIC, 0xff}, 2},                /* unknown type */
 	    {{FRAME_MAGIC, FRAME_RAFT, 1, 0}, 4},    /* reserved bits */
 	    {{FRAME_MAGIC, FRAME_RAFT, 0, 1}, 4},    /* reserved bits */

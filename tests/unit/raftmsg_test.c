@@ -313,6 +313,49 @@ a_claimed_count_allocates_nothing(void **state)
 	buf_free(&out);
 }
 
+static enum err
+decode_again(void *arg)
+{
+	const struct buf *bytes = arg;
+	struct raft_message got;
+	enum err rc;
+
+	rc = raftmsg_decode(bytes->data, bytes->size, &got, NULL);
+	if (rc == OK)
+		raftmsg_free(&got);
+	return rc;
+}
+
+static void
+decode_leaks_nothing_when_memory_is_short(void **state)
+{
+	uint8_t a[8] = {1};
+	struct raft_entry entry = {
+	    .term = 1, .type = RAFT_COMMAND, .buf = {a, sizeof(a)}};
+	struct raft_message m = {.type = RAFT_APPEND_ENTRIES};
+	struct buf out;
+
+	(void)state;
+	m.append_entries.term = 1;
+	m.append_entries.entries = &entry;
+	m.append_entries.n_entries = 1;
+	out = encoded(&m);
+	test_torture(decode_again, &out);
+	buf_free(&out);
+	memset(&m, 0, sizeof(m));
+	m.type = RAFT_INSTALL_SNAPSHOT;
+	assert_int_equal(raft_configuration_add(
+			     &m.install_snapshot.conf, 1, "one", RAFT_VOTER),
+	    0);
+	assert_int_equal(raft_configuration_add(
+			     &m.install_snapshot.conf, 2, "two", RAFT_STANDBY),
+	    0);
+	out = encoded(&m);
+	test_torture(decode_again, &out);
+	buf_free(&out);
+	raft_configuration_close(&m.install_snapshot.conf);
+}
+
 static void
 what_fits_into_one_frame_is_whole_entries(void **state)
 {
@@ -345,6 +388,7 @@ main(void)
 		decode_refuses_configurations_libraft_would_not_take),
 	    cmocka_unit_test(decode_refuses_entries_that_would_crash_libraft),
 	    cmocka_unit_test(a_claimed_count_allocates_nothing),
+	    cmocka_unit_test(decode_leaks_nothing_when_memory_is_short),
 	    cmocka_unit_test(what_fits_into_one_frame_is_whole_entries),
 	};
 

@@ -197,9 +197,9 @@ garbage_is_closed_and_counted(void **state)
 		size_t size;
 	} cases[] = {
 	    {"GET / HTTP/1.1\r\n\r\n", 18}, {"\x16\x03\x01", 3}, {"\0", 1},
-	    {"\xc5\x04\0\0\0\0\0\x01x", 9},   /* raft before the hello */
-	    {"\xc5\x01\0\0\0\x01\0\x01", 8},  /* a hello over 64 KiB */
-	    {"\xc5\x01\0\0\0\0\0\2ab", 10}, /* no hello inside */
+	    {"\xc5\x04\0\0\0\0\0\x01x", 9},  /* raft before the hello */
+	    {"\xc5\x01\0\0\0\x01\0\x01", 8}, /* a hello over 64 KiB */
+	    {"\xc5\x01\0\0\0\0\0\2ab", 10},  /* no hello inside */
 	};
 	struct loop *loop = servers_loop();
 	static struct server a;
@@ -377,6 +377,34 @@ a_changed_address_reconnects_and_a_dropped_peer_is_silent(void **state)
 }
 
 static void
+stopping_in_the_middle_of_everything_is_clean(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+	struct errmsg why;
+	int fd;
+
+	(void)state;
+	/* After 0, 1, 2 ... turns: resolving, connecting, greeting, up. */
+	for (int turns = 0; turns < 12; turns++) {
+		server_start(&a, loop, 1, 0, NULL);
+		server_start(&b, loop, 2, 0, NULL);
+		server_peer(&a, &b);
+		assert_int_equal(
+		    transport_discover(a.transport, "localhost:9", &why), OK);
+		assert_int_equal(
+		    transport_discover(a.transport, b.address, &why), OK);
+		fd = raw_connect(&a);
+		for (int i = 0; i < turns; i++)
+			(void)uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+		server_stop(&a);
+		server_stop(&b);
+		assert_int_equal(close(fd), 0);
+	}
+	loop_free(loop);
+}
+
+static void
 silence_closes_and_keep_alives_prevent_it(void **state)
 {
 	struct loop *loop = servers_loop();
@@ -386,13 +414,18 @@ silence_closes_and_keep_alives_prevent_it(void **state)
 	enum frame_type type;
 	size_t size = sizeof(data);
 	uint64_t begun;
-	unsigned keepalives = 0;
-	int fd;
+	unsigned keepalives = 0, dialed = 0;
+	char address[32];
+	struct errmsg why;
+	int fd, mute;
 
 	(void)state;
 	server_start(&a, loop, 1, 0, NULL);
 	server_start(&b, loop, 2, 0, NULL);
 	servers_connect(&a, &b);
+	/* One that takes connections and never says a word. */
+	mute = raw_listen(address, sizeof(address));
+	assert_int_equal(transport_peer(a.transport, 9, address, &why), OK);
 	hello = a.self;
 	hello.id = 7;
 	hello.instance = 7;
@@ -410,6 +443,13 @@ silence_closes_and_keep_alives_prevent_it(void **state)
 	assert_in_range((uv_hrtime() - begun) / 1000000, 2500, 6000);
 	assert_in_range(keepalives, 3, 7);
 	assert_int_equal(close(fd), 0);
+	servers_run(loop, 300);
+	while ((fd = accept(mute, NULL, NULL)) >= 0) {
+		assert_int_equal(close(fd), 0);
+		dialed++;
+	}
+	assert_in_range(dialed, 3, 4); /* both given up once, and again */
+	assert_int_equal(close(mute), 0);
 	/* Those two had nothing to say either, but said so. */
 	assert_int_equal(a.downs + b.downs, 0);
 	server_stop(&a);
@@ -465,6 +505,7 @@ main(void)
 	    cmocka_unit_test(discovery_finds_whose_address_it_is),
 	    cmocka_unit_test(
 		a_changed_address_reconnects_and_a_dropped_peer_is_silent),
+	    cmocka_unit_test(stopping_in_the_middle_of_everything_is_clean),
 	    cmocka_unit_test(silence_closes_and_keep_alives_prevent_it),
 	    cmocka_unit_test(a_busy_address_is_named),
 	};
