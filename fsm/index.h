@@ -21,14 +21,29 @@ struct index {
 	uint64_t changed; /* last change, at least the floor, at least 1 */
 	uint64_t absent;  /* what an absent object of this table answers with,
 			     at least the floor, at least 1 */
+	uint64_t floor;   /* revision of the last operator's restore, or 0 */
 };
 
+/*
+ * The modify index clients see of an object: its own, or the floor if that is
+ * later. So one row stamps every object at a restore, and a compare-and-set
+ * with an index from before it can never pass.
+ */
+static inline uint64_t
+index_stamp(const struct index *index, uint64_t modify_index)
+{
+	return modify_index > index->floor ? modify_index : index->floor;
+}
+
+/* All: ERR_CORRUPT, ERR_IO, and for writers what txn_put may answer. */
 MUST_CHECK enum err index_get(
     struct txn *txn, enum table table, struct index *out);
 MUST_CHECK enum err index_changed(
     struct txn *txn, enum table table, uint64_t revision);
+/* A deletion is a change of the table as well. */
 MUST_CHECK enum err index_deleted(
     struct txn *txn, enum table table, uint64_t revision);
+/* Never lowers it. The caller has raised the state revision to the same. */
 MUST_CHECK enum err index_set_floor(struct txn *txn, uint64_t revision);
 
 #endif
