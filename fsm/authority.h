@@ -28,6 +28,8 @@
 #define AUTHORITY_INTERMEDIATES_MAX 16
 #define AUTHORITY_CHAIN_MAX         (64 * 1024) /* bytes of PEM in one root */
 #define AUTHORITY_CONFIG_MAX        (64 * 1024) /* bytes of Config JSON */
+#define AUTHORITY_KEY_MAX           (16 * 1024) /* bytes of PEM of one key */
+#define AUTHORITY_TEXT_MAX          255         /* bytes of each other text */
 #define AUTHORITY_TOPIC             topic_of(TABLE_ROOT, NULL, 0)
 
 /* The one configuration row. */
@@ -69,7 +71,8 @@ struct ca_provider_row {
 };
 
 /* COMMAND_CA_CONFIG. cas 0 = unconditional. A blank cluster_id keeps the
- * stored one. ERR_CONFLICT "ModifyIndex did not match existing". */
+ * stored one. ERR_CONFLICT "ModifyIndex did not match existing". ERR_INVALID
+ * (blank provider or config), ERR_LIMIT. */
 struct ca_config_set {
 	struct ca_config config; /* indexes ignored */
 	uint64_t cas;
@@ -81,10 +84,11 @@ struct ca_config_set {
  *   expected_roots   index of the roots table (0 = none stored yet);
  *                    else ERR_CONFLICT "could not atomically update roots and
  *                    config"
- *   exactly one active root, no blank ID: ERR_INVALID "there must be exactly
- *                    one active CA", "root ID is missing"; ERR_LIMIT
- *   config           if has_config; compared with config_cas unless that is 0
+ *   exactly one active root, no ID blank or twice: ERR_INVALID "there must be
+ *                    exactly one active CA", "root ID is missing"; ERR_LIMIT
+ *   config           if has_config; as COMMAND_CA_CONFIG, its cas too
  *   provider rows    upserted, then deletes (ids) removed
+ * The set replaces the stored one; an ID that stays keeps its create index.
  */
 struct ca_roots_set {
 	uint64_t expected_roots;
@@ -98,9 +102,11 @@ struct ca_roots_set {
 	size_t delete_count;
 };
 
-/* COMMAND_CA_SERIAL: result value = first of count fresh serials. */
+/* COMMAND_CA_SERIAL: result value = first of count fresh serials. The first
+ * serial of a cluster follows the index of the provider table. */
+#define AUTHORITY_SERIALS_MAX 65536
 struct ca_serial {
-	uint32_t count; /* 1..65536 */
+	uint32_t count; /* 1..AUTHORITY_SERIALS_MAX, else ERR_INVALID */
 };
 
 /* ERR_NOTFOUND before bootstrap; others are storage trouble. */
@@ -110,17 +116,19 @@ MUST_CHECK enum err authority_config(
  * *index = index of the roots table, 0 if never written. */
 MUST_CHECK enum err authority_roots(struct txn *txn, struct ca_root *out,
     size_t max, size_t *count, uint64_t *index, struct errmsg *why);
+/* ERR_NOTFOUND, also for an ID that cannot be. out->id is the id given. */
 MUST_CHECK enum err authority_provider(struct txn *txn, struct span id,
     struct ca_provider_row *out, struct errmsg *why);
 /* What root watchers compare with: max(roots table, config), at least 1. */
 MUST_CHECK enum err authority_index(struct txn *txn, uint64_t *index);
 
-/* Encoding shared by rows and commands (fsm/command, tests). */
-void ca_root_encode(const struct ca_root *root, struct buf *out);
-MUST_CHECK bool ca_root_decode(struct reader *in, struct ca_root *out);
-
-/* The rules. rc other than a storage failure is the command's answer; on any
- * error the transaction is unchanged. value: see the structs. */
+/*
+ * The rules, revision being what the state gets if it changes. OK: judged, the
+ * answer is in result (all zero before); on a refusal nothing has changed.
+ * Anything else is storage trouble. A missing row deleted: OK, not changed.
+ * Indexes in the result: of the object written; for roots, create index of the
+ * active one.
+ */
 struct fsm_result;
 MUST_CHECK enum err authority_apply_config(struct txn *txn, uint64_t revision,
     const struct ca_config_set *set, struct fsm_result *result);

@@ -41,7 +41,7 @@ enum command_type {
 /*
  * A decoded command. All pointers are borrowed: from the caller when encoding,
  * from the input bytes when decoding; texts are then not NUL-terminated, hence
- * struct span (fsm/authority.h). Lists point into arrays inside the struct
+ * struct span (fsm/span.h). Lists point into arrays inside the struct
  * command's arena, released by command_free.
  */
 struct command {
@@ -62,7 +62,8 @@ struct command {
 	void *arena; /* owned by the command; NULL when nothing was allocated */
 };
 
-/* Append the wire form. ERR_LIMIT above COMMAND_SIZE_MAX, ERR_NOMEM. */
+/* Append the wire form. ERR_LIMIT above COMMAND_SIZE_MAX, ERR_NOMEM; out is
+ * then as long as before. The bytes may hold secrets: wipe them. */
 MUST_CHECK enum err command_encode(
     const struct command *command, struct buf *out, struct errmsg *why);
 
@@ -72,7 +73,8 @@ MUST_CHECK enum err command_decode(
     const uint8_t *data, size_t size, struct command *out, struct errmsg *why);
 void command_free(struct command *command);
 
-/* True for commands that shrink the state: accepted above the quota. */
+/* True for commands accepted above the quota: those that shrink the state, and
+ * the one that sets the quota. Looks at the type only. */
 bool command_is_removal(const uint8_t *data, size_t size);
 
 /* "ca-roots" and so on, for logs and metric labels. Never NULL. */

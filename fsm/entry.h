@@ -57,5 +57,7 @@ MUST_CHECK enum err entry_open(
 /* The next command, borrowed. ERR_CORRUPT. */
 MUST_CHECK enum err entry_next(struct reader *in, struct request_id *id,
     const uint8_t **command, size_t *size, struct errmsg *why);
+/* After head->count commands: nothing is left but padding. ERR_CORRUPT. */
+MUST_CHECK enum err entry_close(const struct reader *in, struct errmsg *why);
 
 #endif
