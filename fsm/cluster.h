@@ -17,6 +17,7 @@
 #include "storage/txn.h"
 
 #define CLUSTER_MEMBERS_MAX   16
+#define CLUSTER_TEXT_MAX      255                 /* bytes of each text below */
 #define CLUSTER_QUOTA_DEFAULT (UINT64_C(1) << 30) /* bytes of live state */
 #define CLUSTER_QUOTA_MIN     (UINT64_C(1) << 20)
 
@@ -27,7 +28,8 @@ struct cluster_init {
 	struct span datacenter;
 };
 
-/* COMMAND_CLUSTER_QUOTA: ERR_INVALID below CLUSTER_QUOTA_MIN. */
+/* COMMAND_CLUSTER_QUOTA: ERR_INVALID below CLUSTER_QUOTA_MIN, ERR_BADSTATE
+ * before COMMAND_CLUSTER_INIT. */
 struct cluster_quota {
 	uint64_t bytes;
 };
@@ -47,13 +49,17 @@ struct member {
 	uint64_t create_index, modify_index; /* set by apply */
 };
 
+/* ERR_NOTFOUND, ERR_CORRUPT, ERR_IO. */
 MUST_CHECK enum err cluster_get(
     struct txn *txn, struct cluster *out, struct errmsg *why);
 MUST_CHECK enum err cluster_member(
     struct txn *txn, uint64_t id, struct member *out, struct errmsg *why);
+/* By raft id ascending. ERR_LIMIT if there are more than max. */
 MUST_CHECK enum err cluster_members(struct txn *txn, struct member *out,
     size_t max, size_t *count, struct errmsg *why);
 
+/* The rules, as in fsm/tlsconf.h. A member set as it stands, the quota as it
+ * stands, or a missing member deleted: OK, not changed. */
 struct fsm_result;
 MUST_CHECK enum err cluster_apply_init(struct txn *txn, uint64_t revision,
     const struct cluster_init *init, struct fsm_result *result);
