@@ -10,32 +10,19 @@
 #ifndef FSM_FSM_H
 #define FSM_FSM_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "fsm/entry.h"
+#include "fsm/result.h"
 #include "fsm/topic.h"
 #include "storage/buf.h"
 #include "storage/err.h"
 #include "storage/txn.h"
 
-#define FSM_WHY_SIZE 256
-
-/*
- * The rules' answer to one command, the same on every member. revision is the
- * state revision after it: grown by one if the command changed the state, else
- * that of the state it was judged against.
- */
-struct fsm_result {
-	enum err code;
-	bool changed;
-	uint64_t revision;
-	uint64_t create_index, modify_index; /* of the object, 0 = none */
-	uint64_t value;                      /* command-specific */
-	char why[FSM_WHY_SIZE];              /* "" if code is OK */
-};
-
-void fsm_result_encode(const struct fsm_result *result, struct buf *out);
-MUST_CHECK bool fsm_result_decode(struct reader *in, struct fsm_result *out);
+/* Revisions stay below 2^53, so that every client can hold one exactly. */
+#define FSM_REVISION_MAX ((UINT64_C(1) << 53) - 1)
 
 struct fsm_outcome {
 	uint16_t count; /* commands of the entry; 0 if it was refused whole */
@@ -50,8 +37,12 @@ struct fsm_outcome {
  * entries at or below meta.index.
  *
  * OK for every possible content of data. Anything else (ERR_IO, ERR_FULL,
- * ERR_NOMEM) is storage trouble: the entry was not applied as a whole and the
- * process must stop.
+ * ERR_NOMEM, ERR_CORRUPT for a stored row) is storage trouble: the entry was
+ * not applied as a whole and the process must stop.
+ *
+ * A refused entry moves index, term (if its head can be read) and chain, and
+ * nothing else. A restored image brings its chain with it; on an empty state
+ * (chain all zero) the first entry must carry zeroes.
  */
 MUST_CHECK enum err fsm_apply(struct txn *txn, uint64_t index,
     const uint8_t *data, size_t size, struct fsm_outcome *outcome,

@@ -3,8 +3,10 @@
  * (hazard 22).
  *
  * Key u64 server, u64 sequence -> the encoded fsm_result. Key u64 server alone
- * -> u64 start, u64 lowest. A higher start drops the server's older rows; rows
- * below lowest are dropped; at most REQUEST_ROWS_MAX rows a server. Apply only.
+ * -> u64 start, u64 lowest. Rows below lowest are dropped, a higher start drops
+ * them all, and no sequence is taken that is REQUEST_ROWS_MAX or more above
+ * lowest: so a server never has more rows than that. Apply only. All calls: OK,
+ * or storage trouble.
  */
 #ifndef FSM_REQUEST_H
 #define FSM_REQUEST_H
@@ -21,9 +23,9 @@
 struct fsm_result;
 
 /*
- * Was this request applied before? *known true fills *result with what it
- * answered then. A sequence below lowest, an older start, or one more row than
- * allowed: *known true and the result is ERR_UNKNOWN / ERR_BUSY respectively.
+ * May this request be applied? *known true: no, and *result is the answer: that
+ * of the first time, or ERR_UNKNOWN (an older start, a sequence below lowest:
+ * nobody can say any more), or ERR_BUSY (one more row than allowed).
  */
 MUST_CHECK enum err request_find(struct txn *txn, const struct request_id *id,
     bool *known, struct fsm_result *result);
@@ -31,5 +33,9 @@ MUST_CHECK enum err request_find(struct txn *txn, const struct request_id *id,
 /* Remember, and drop what the id says is no longer needed. */
 MUST_CHECK enum err request_remember(struct txn *txn,
     const struct request_id *id, const struct fsm_result *result);
+
+/* The server left the cluster: drop its results, and answer each late retry of
+ * them with ERR_UNKNOWN. It may come back under the same id. */
+MUST_CHECK enum err request_forget(struct txn *txn, uint64_t server);
 
 #endif
