@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ db_code(int rv)
 	case MDB_NOTFOUND:
 		return ERR_NOTFOUND;
 	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG:
@@ -40,7 +42,6 @@ db_code(int rv)
 	case MDB_READERS_FULL:
 		return ERR_BUSY;
 	case MDB_BAD_VALSIZE:
-	case MDB_TXN_FULL:
 		return ERR_LIMIT;
 	case MDB_CORRUPTED:
 	case MDB_INCOMPATIBLE:
@@ -145,6 +146,17 @@ db_measure(struct db *db, MDB_txn *mdb, uint64_t *used)
 	return OK;
 }
 
+static enum err
+path_in(const char *dir, const char *name, char path[static PATH_MAX],
+    struct errmsg *why)
+{
+	int size = snprintf(path, PATH_MAX, "%s/%s", dir, name);
+
+	if (size < 0 || size >= PATH_MAX)
+		return err_set(why, ERR_IO, "path too long: %.200s", dir);
+	return OK;
+}
+
 /* Remove the environment's files; those that are not there are fine. */
 static enum err
 env_drop(const char *dir, struct errmsg *why)
@@ -153,14 +165,14 @@ env_drop(const char *dir, struct errmsg *why)
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		int size = snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		enum err rc = path_in(dir, names[i], path, why);
 
-		if (size < 0 || (size_t)size >= sizeof(path))
-			return err_set(
-			    why, ERR_IO, "path too long: %.200s", dir);
-		if (unlink(path) != 0 && errno != ENOENT)
+		if (rc != OK)
+			return rc;
+		if (unlink(path) != 0 && errno != ENOENT) {
 			return err_set(why, ERR_IO, "cannot remove %.200s: %s",
 			    path, strerror(errno));
+		}
 	}
 	return OK;
 }
@@ -188,6 +200,29 @@ file_covers_pages(struct db *db, struct errmsg *why)
 		    db->file_size, want);
 	}
 	return OK;
+}
+
+/*
+ * Give the whole reader table its blocks: it is written through a shared map,
+ * where a full disk would be a bus error. The file stays open until LMDB has
+ * closed it, because closing it here would drop LMDB's locks on it.
+ */
+static enum err
+lock_allocate(struct db *db, struct errmsg *why)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	enum err rc;
+	int rv;
+
+	rc = path_in(db->dir, "lock.mdb", path, why);
+	if (rc != OK)
+		return rc;
+	db->lock_fd = open(path, O_RDWR | O_CLOEXEC);
+	rv = db->lock_fd < 0 || fstat(db->lock_fd, &st) != 0
+	    ? errno
+	    : posix_fallocate(db->lock_fd, 0, st.st_size);
+	return db_fail(why, rv, "allocate lock.mdb");
 }
 
 /* Open the one table and believe, or not, what the meta row says. */
@@ -251,7 +286,9 @@ env_open(struct db *db, struct errmsg *why)
 	if (rv != MDB_SUCCESS)
 		return db_fail(why, rv, "open data.mdb");
 	db->page_size = stat.ms_psize;
-	rc = file_covers_pages(db, why);
+	rc = lock_allocate(db, why);
+	if (rc == OK)
+		rc = file_covers_pages(db, why);
 	if (rc == OK)
 		rc = state_open(db, why);
 	return rc;
@@ -263,6 +300,9 @@ env_close(struct db *db)
 	if (db->env != NULL)
 		mdb_env_close(db->env);
 	db->env = NULL;
+	if (db->lock_fd >= 0)
+		(void)close(db->lock_fd);
+	db->lock_fd = -1;
 }
 
 /* Release what db_open got, but leave the files as they are. */
@@ -302,6 +342,7 @@ db_open(const char *dir, uint64_t map_size, bool *rebuilt, struct db **out,
 		return err_set(why, ERR_NOMEM, "out of memory");
 	(void)pthread_mutex_init(&db->lock, NULL); /* cannot fail on Linux */
 	db->map_size = map_size;
+	db->lock_fd = -1;
 	db->writer.db = db;
 	db->writer.writer = true;
 	db->dir = strdup(dir);

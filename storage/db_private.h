@@ -29,6 +29,7 @@ struct db {
 	MDB_env *env;
 	MDB_dbi dbi;
 	char *dir;
+	int lock_fd;         /* lock.mdb, see lock_allocate; or -1 */
 	uint64_t map_size;   /* bytes */
 	uint64_t page_size;  /* bytes */
 	uint64_t file_size;  /* bytes data.mdb is known to have, writer only */

@@ -16,7 +16,8 @@
 
 #define FILE_CHECKED_MAX (1u << 20) /* bytes of content */
 
-/* Write atomically. ERR_IO (why names path and errno), ERR_FULL, ERR_NOMEM. */
+/* Write atomically; on error the file is the old or the new one. ERR_IO (why
+ * names path and errno), ERR_FULL, ERR_NOMEM. */
 MUST_CHECK enum err file_write(
     const char *path, const void *data, size_t size, struct errmsg *why);
 

@@ -379,6 +379,19 @@ mapped_kb(void)
 }
 
 static void
+the_reader_table_has_its_blocks(void **state)
+{
+	struct errmsg why;
+	struct db *db = open_in(*state, false, &why);
+	struct stat st;
+
+	assert_int_equal(stat(in(*state, "lock.mdb"), &st), 0);
+	assert_true(st.st_size > DB_READERS * 64 - 4096);
+	assert_true(st.st_blocks * 512 >= st.st_size);
+	db_close(db);
+}
+
+static void
 hazard_25_map_is_sparse_and_never_resized(void **state)
 {
 	long map_kb = (long)(DB_MAP_DEFAULT / 1024), before = mapped_kb(), full;
@@ -551,6 +564,7 @@ main(void)
 	    in_fresh_dir(a_meta_row_that_is_none_is_dropped_and_told),
 	    in_fresh_dir(a_newer_schema_is_refused_and_untouched),
 	    in_fresh_dir(rotten_rows_are_found_by_verify),
+	    in_fresh_dir(the_reader_table_has_its_blocks),
 	    in_fresh_dir(hazard_25_map_is_sparse_and_never_resized),
 	    in_fresh_dir(used_counts_live_pages_and_not_free_ones),
 	    in_fresh_dir(the_file_always_covers_its_pages),
