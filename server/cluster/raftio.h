@@ -15,6 +15,7 @@
  *   truncate      errors are fatal
  *   set_term/vote ballot first, then the original; errors are fatal
  *   snapshot_put  own snapshots: content dumped in a worker, then the original
+ *                 (told by trailing: raft_set_snapshot_trailing above 0)
  *   snapshot_get  remembers (index, term); errors are fatal, libraft would free
  *                 what it never set
  *   close         waits for a dump under way

@@ -143,7 +143,8 @@ put_begin(struct raftio *raftio, struct put *put)
 	return RAFT_BUSY;
 }
 
-/* trailing 0: a snapshot from the leader, content included. */
+/* trailing 0: a snapshot from the leader, content included. (Our own with
+ * trailing 0 would look the same: libraft must be told to keep some.) */
 int
 raftio_put(struct raft_io *io, unsigned trailing,
     struct raft_io_snapshot_put *req, const struct raft_snapshot *snapshot,
@@ -153,6 +154,7 @@ raftio_put(struct raft_io *io, unsigned trailing,
 	struct put *put;
 	int rv;
 
+	assert((trailing != 0) == raftio->snapshotting);
 	put = calloc(1, sizeof(*put));
 	if (put == NULL) {
 		return raftio_fail(
