@@ -1,10 +1,11 @@
 /*
  * config - every option of conclaved in one table, from files and flags.
  *
- * The table (config.c) has name, flag, type, default, bounds, unit, whether it
- * can be reloaded, and a sentence; it prints --help and the man page's option
- * section, decodes JSON files (later ones win, then flags) and refuses unknown
- * keys with file, line and column. Main thread; the result is read-only.
+ * The table (configtable.c) has name, flag, type, default, bounds, unit,
+ * whether it can be reloaded, and a sentence; it prints --help, is what the
+ * manual is checked against, decodes JSON files (later ones win, then flags)
+ * and refuses unknown keys with file, line and column. Main thread; the result
+ * is read-only.
  */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
@@ -39,9 +40,11 @@ struct config {
 	/* addresses */
 	char *bind;                       /* server RPC, default 127.0.0.1 */
 	char *advertise;                  /* default: bind */
-	char *client[CONFIG_ADDRESS_MAX]; /* -client/addresses.http: IPs or
-			      unix:///path; default 127.0.0.1 */
+	char *client[CONFIG_ADDRESS_MAX]; /* HTTP: IPs or unix:///path, from
+			      addresses.http, -client; default 127.0.0.1 */
 	unsigned client_count;
+	char *client_https[CONFIG_ADDRESS_MAX]; /* the same for HTTPS */
+	unsigned client_https_count;
 	int port_http;   /* 8500, -1 = off */
 	int port_https;  /* -1 */
 	int port_server; /* 8300 */
@@ -62,7 +65,8 @@ struct config {
 	bool connect_enabled; /* true */
 	char *ca_provider;    /* "consul" */
 	char *ca_config;      /* compact JSON object, CamelCase keys, sorted:
-				 what the CA starts with; NULL = defaults */
+				 what the CA starts with; never NULL, has
+				 the three TTLs; not judged */
 	char *cluster_id;     /* connect.cluster_id, NULL = drawn */
 	/* limits (design 7) */
 	unsigned client_loops;           /* 0 = cores */
@@ -85,22 +89,31 @@ struct config {
 enum config_action { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_VALIDATE };
 
 /*
- * Read argv (without verbs), then files, then check everything together.
- * ERR_INVALID names file:line:column or flag, value and limit; ERR_NOTFOUND,
- * ERR_IO, ERR_NOMEM. Owned by the caller: config_free. action says what the
- * flags ask for; HELP and VERSION skip the checks.
+ * Read argv (argv[0] is the program, verbs are gone), then files, then check
+ * everything together. ERR_INVALID names file:line:column or flag, value and
+ * limit; ERR_NOTFOUND, ERR_IO, ERR_LIMIT, ERR_NOMEM. Owned by the caller:
+ * config_free. action says what the flags ask for; HELP and VERSION skip files
+ * and checks and leave *out NULL.
  */
 MUST_CHECK enum err config_load(int argc, char **argv,
     enum config_action *action, struct config **out, struct errmsg *why);
-void config_free(struct config *config);
+/* The same from the bytes of one file called name, without flags. [fuzz] */
+MUST_CHECK enum err config_decode(const char *name, const void *data,
+    size_t size, struct config **out, struct errmsg *why);
+void config_free(struct config *config); /* NULL allowed */
 
 /* --help, made from the table. */
 void config_print_help(FILE *out);
-/* The whole configuration as JSON, secrets masked (agent/self DebugConfig). */
+/* The whole configuration as JSON, in the shape of a configuration file,
+ * secrets masked (agent/self DebugConfig). */
 void config_json(const struct config *config, struct buf *out);
-/* What a reload may change was changed in next: copies it into now and lists
- * the names of those changed that need a restart into needs_restart. */
+/*
+ * What a reload may change (log level, TLS) and did change in next is swapped
+ * into now; texts that others borrowed from now are then next's, to be freed
+ * with it. Appends the names of changed options that need a restart to
+ * needs_restart, ", " between them.
+ */
 void config_reload(
-    struct config *now, const struct config *next, struct buf *needs_restart);
+    struct config *now, struct config *next, struct buf *needs_restart);
 
 #endif

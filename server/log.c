@@ -62,6 +62,12 @@ log_level_parse(const char *text, enum log_level *out)
 	return false;
 }
 
+const char *
+log_level_name(enum log_level level)
+{
+	return levels[level].name;
+}
+
 void
 log_configure(enum log_level level, bool json)
 {

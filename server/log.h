@@ -17,6 +17,7 @@ enum log_level { LOG_TRACE, LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* "trace" "debug" "info" "warn" "error" (any case; "err" too). */
 MUST_CHECK bool log_level_parse(const char *text, enum log_level *out);
+const char *log_level_name(enum log_level level);
 
 /* Process-wide; at start and on reload. */
 void log_configure(enum log_level level, bool json);
