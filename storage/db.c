@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "storage/buf.h"
@@ -19,8 +20,10 @@
 
 /* Padding that malloc left behind must not reach the disk: no NOMEMINIT. */
 #define ENV_FLAGS (MDB_NOSYNC | MDB_NOTLS)
+#define LOCK_SIZE (64 * 1024) /* bytes, more than lock.mdb ever has */
 
 static_assert(DB_HASH_SIZE == HASH_SIZE, "sums are SHA-256");
+static_assert(DB_READERS * 64 + 8192 <= LOCK_SIZE, "a cache line per reader");
 static_assert(1 + DB_KEY_MAX <= 511, "LMDB's limit of a key");
 
 enum err
@@ -62,6 +65,16 @@ db_fail(struct errmsg *why, int rv, const char *doing)
 	if (rv == MDB_SUCCESS)
 		return OK;
 	return err_set(why, db_code(rv), "%s: %s", doing, mdb_strerror(rv));
+}
+
+int
+db_short_write(struct db *db, int rv)
+{
+	struct statvfs fs;
+
+	if (rv != EIO || statvfs(db->dir, &fs) != 0)
+		return rv;
+	return fs.f_bavail * fs.f_frsize < DB_VALUE_MAX ? ENOSPC : rv;
 }
 
 /* value, big-endian; returns the place behind it. */
@@ -202,29 +215,6 @@ file_covers_pages(struct db *db, struct errmsg *why)
 	return OK;
 }
 
-/*
- * Give the whole reader table its blocks: it is written through a shared map,
- * where a full disk would be a bus error. The file stays open until LMDB has
- * closed it, because closing it here would drop LMDB's locks on it.
- */
-static enum err
-lock_allocate(struct db *db, struct errmsg *why)
-{
-	char path[PATH_MAX];
-	struct stat st;
-	enum err rc;
-	int rv;
-
-	rc = path_in(db->dir, "lock.mdb", path, why);
-	if (rc != OK)
-		return rc;
-	db->lock_fd = open(path, O_RDWR | O_CLOEXEC);
-	rv = db->lock_fd < 0 || fstat(db->lock_fd, &st) != 0
-	    ? errno
-	    : posix_fallocate(db->lock_fd, 0, st.st_size);
-	return db_fail(why, rv, "allocate lock.mdb");
-}
-
 /* Open the one table and believe, or not, what the meta row says. */
 static enum err
 state_open(struct db *db, struct errmsg *why)
@@ -264,6 +254,33 @@ out:
 	return rc;
 }
 
+/*
+ * Give LMDB's reader table its blocks before LMDB makes it: it is written
+ * through a shared map, where a full disk would be a bus error. The size stays,
+ * because LMDB derives the number of readers from it. A file system that cannot
+ * do this goes without.
+ */
+static enum err
+lock_allocate(const char *dir, struct errmsg *why)
+{
+	char path[PATH_MAX];
+	enum err rc;
+	int fd, rv = 0;
+
+	rc = path_in(dir, "lock.mdb", path, why);
+	if (rc != OK)
+		return rc;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return db_fail(why, errno, "open lock.mdb");
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_SIZE) != 0)
+		rv = errno;
+	(void)close(fd);
+	if (rv == EOPNOTSUPP || rv == ENOSYS)
+		rv = 0;
+	return db_fail(why, rv, "allocate lock.mdb");
+}
+
 /* Open the environment as it lies there. The caller closes on error too. */
 static enum err
 env_open(struct db *db, struct errmsg *why)
@@ -272,6 +289,9 @@ env_open(struct db *db, struct errmsg *why)
 	enum err rc;
 	int dead, rv;
 
+	rc = lock_allocate(db->dir, why);
+	if (rc != OK)
+		return rc;
 	rv = mdb_env_create(&db->env);
 	if (rv == MDB_SUCCESS)
 		rv = mdb_env_set_mapsize(db->env, db->map_size);
@@ -284,11 +304,9 @@ env_open(struct db *db, struct errmsg *why)
 	if (rv == MDB_SUCCESS)
 		rv = mdb_env_stat(db->env, &stat);
 	if (rv != MDB_SUCCESS)
-		return db_fail(why, rv, "open data.mdb");
+		return db_fail(why, db_short_write(db, rv), "open data.mdb");
 	db->page_size = stat.ms_psize;
-	rc = lock_allocate(db, why);
-	if (rc == OK)
-		rc = file_covers_pages(db, why);
+	rc = file_covers_pages(db, why);
 	if (rc == OK)
 		rc = state_open(db, why);
 	return rc;
@@ -300,9 +318,6 @@ env_close(struct db *db)
 	if (db->env != NULL)
 		mdb_env_close(db->env);
 	db->env = NULL;
-	if (db->lock_fd >= 0)
-		(void)close(db->lock_fd);
-	db->lock_fd = -1;
 }
 
 /* Release what db_open got, but leave the files as they are. */
@@ -342,7 +357,6 @@ db_open(const char *dir, uint64_t map_size, bool *rebuilt, struct db **out,
 		return err_set(why, ERR_NOMEM, "out of memory");
 	(void)pthread_mutex_init(&db->lock, NULL); /* cannot fail on Linux */
 	db->map_size = map_size;
-	db->lock_fd = -1;
 	db->writer.db = db;
 	db->writer.writer = true;
 	db->dir = strdup(dir);

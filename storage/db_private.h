@@ -29,7 +29,6 @@ struct db {
 	MDB_env *env;
 	MDB_dbi dbi;
 	char *dir;
-	int lock_fd;         /* lock.mdb, see lock_allocate; or -1 */
 	uint64_t map_size;   /* bytes */
 	uint64_t page_size;  /* bytes */
 	uint64_t file_size;  /* bytes data.mdb is known to have, writer only */
@@ -50,6 +49,10 @@ enum err db_code(int rv);
 
 /* The same, with a sentence "<doing>: <LMDB's words>". OK stays OK. */
 enum err db_fail(struct errmsg *why, int rv, const char *doing);
+
+/* LMDB calls a short write, the first sign of a full disk, EIO: make that
+ * ENOSPC where there is hardly any space. */
+int db_short_write(struct db *db, int rv);
 
 /* The meta row, big-endian in the order of the struct. */
 void db_meta_encode(

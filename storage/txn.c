@@ -346,7 +346,7 @@ txn_commit(struct txn *txn, struct errmsg *why)
 	rv = mdb_txn_commit(txn->mdb);
 	txn->mdb = NULL; /* gone in any case */
 	if (rv != MDB_SUCCESS)
-		return db_fail(why, rv, "commit");
+		return db_fail(why, db_short_write(db, rv), "commit");
 	db->meta = txn->meta;
 	atomic_store_explicit(&db->used, used, memory_order_relaxed);
 	return file_extend(db, why);

@@ -6,8 +6,11 @@
  */
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "storage/db.h"
@@ -521,6 +524,86 @@ a_place_that_cannot_be_used_is_named(void **state)
 	assert_null(db);
 }
 
+/* In a child with a file system of its own: fill it, then open and write.
+ * Answers with the exit status; 77 where mounting is not allowed. */
+static int
+full_disk_child(const char *dir)
+{
+	static const uint8_t bytes[100000];
+	struct db *db = NULL;
+	struct errmsg why;
+	struct txn *txn;
+	enum err rc = OK;
+	bool rebuilt;
+
+	if (unshare(CLONE_NEWNS) != 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("tmpfs", dir, "tmpfs", 0, "size=1m") != 0)
+		return 77;
+	if (db_open(dir, DB_MAP_DEFAULT, &rebuilt, &db, &why) != OK)
+		return 1;
+	for (uint32_t i = 0; rc == OK && i < 100; i++) {
+		if (txn_write(db, &txn, &why) != OK ||
+		    txn_put(txn, 1, &i, sizeof(i), bytes, sizeof(bytes)) != OK)
+			return 2;
+		rc = txn_commit(txn, &why);
+	}
+	if (rc != ERR_FULL)
+		return 3;
+	/* What was committed is still read, by as many as ever. */
+	for (size_t i = 0; i < DB_READERS; i++) {
+		if (txn_read(db, &txn, &why) != OK)
+			return 4;
+	}
+	return 0;
+}
+
+/* The same on a disk that is full before the first start. */
+static int
+full_before_child(const char *dir)
+{
+	static const uint8_t bytes[1 << 20];
+	struct db *db = NULL;
+	struct errmsg why;
+	bool rebuilt;
+	int fd;
+
+	if (unshare(CLONE_NEWNS) != 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("tmpfs", dir, "tmpfs", 0, "size=1m") != 0)
+		return 77;
+	fd = open(in(dir, "fill"), O_WRONLY | O_CREAT, 0600);
+	while (write(fd, bytes, sizeof(bytes)) > 0)
+		;
+	(void)close(fd);
+	return db_open(dir, DB_MAP_DEFAULT, &rebuilt, &db, &why) == ERR_FULL
+	    ? 0
+	    : 1;
+}
+
+static void
+a_full_disk_is_an_answer(void **state)
+{
+	int (*const children[])(const char *) = {
+	    full_disk_child, full_before_child};
+
+	for (size_t i = 0; i < ARRAY_SIZE(children); i++) {
+		int status;
+		pid_t pid;
+
+		(void)fflush(NULL);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(children[i](*state));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 77)
+			skip();
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
 static enum err
 open_and_close(void *arg)
 {
@@ -570,6 +653,7 @@ main(void)
 	    in_fresh_dir(the_file_always_covers_its_pages),
 	    in_fresh_dir(the_state_hash_knows_revision_and_rows_alone),
 	    in_fresh_dir(a_place_that_cannot_be_used_is_named),
+	    in_fresh_dir(a_full_disk_is_an_answer),
 	    in_fresh_dir(every_lack_of_memory_is_an_answer),
 	};
 
