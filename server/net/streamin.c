@@ -31,6 +31,7 @@ give_end(struct stream *stream)
 void
 streamin_open(struct stream *stream, bool tell)
 {
+	bool waited = stream->writes != NULL;
 	struct errmsg why;
 	enum err rc;
 
@@ -42,9 +43,8 @@ streamin_open(struct stream *stream, bool tell)
 	rc = streamout_flush(stream, &why);
 	if (rc != OK)
 		stream_break(stream, rc, &why);
-	else if ((stream->flags & STREAM_FINISHING) != 0 &&
-	    streamout_empty(stream))
-		stream_finished(stream);
+	else if (waited)
+		streamout_moved(stream);
 }
 
 /* Eat what was fed to the session; hand on plaintext. */

@@ -61,9 +61,8 @@ streamout_drop(struct stream *stream)
 	stream->last_write = NULL;
 }
 
-/* After bytes have left: tell, or finish. */
-static void
-moved(struct stream *stream)
+void
+streamout_moved(struct stream *stream)
 {
 	if (stream->state == STREAM_CLOSED || stream->state == STREAM_BROKEN ||
 	    !streamout_empty(stream))
@@ -85,7 +84,7 @@ on_plain_written(uv_write_t *request, int status)
 	stream->queued -= (uint32_t)(write_size(write) - write->sent);
 	write_free(write);
 	if (status == 0) {
-		moved(stream);
+		streamout_moved(stream);
 	} else if (status != UV_ECANCELED) {
 		enum err rc = stream_uv_error(status, "write", &why);
 
@@ -110,7 +109,7 @@ on_cipher_written(uv_write_t *request, int status)
 	if (rc != OK)
 		stream_break(stream, rc, &why);
 	else
-		moved(stream);
+		streamout_moved(stream);
 }
 
 enum err

@@ -61,6 +61,8 @@ enum err stream_uv_error(int error, const char *what, struct errmsg *why);
 MUST_CHECK enum err streamout_cipher(struct stream *stream, struct errmsg *why);
 /* Send what waited while the stream was not open. */
 MUST_CHECK enum err streamout_flush(struct stream *stream, struct errmsg *why);
+/* Bytes that waited have left: if they were the last, tell, or finish. */
+void streamout_moved(struct stream *stream);
 bool streamout_empty(const struct stream *stream);
 /* Drop what waits (what libuv has it gives back itself). */
 void streamout_drop(struct stream *stream);

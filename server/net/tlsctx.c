@@ -65,32 +65,29 @@ refuse_password(char *out, int size, int writing, void *arg)
 	return -1;
 }
 
-/* Bytes of a certificate file into a memory BIO; errno's text on failure. */
+/* A PEM file; errno's text on failure. secret: read without a buffer of the
+ * C library's, which would keep the key when it is freed. */
 static enum err
-open_file(const char *path, BIO **out, const char **problem)
+open_file(const char *path, bool secret, BIO **out, const char **problem)
 {
 	struct stat status;
+	FILE *file = fopen(path, "re");
 
-	if (stat(path, &status) != 0) {
+	*out = NULL;
+	if (file == NULL || fstat(fileno(file), &status) != 0)
 		*problem = strerror(errno);
-		return ERR_IO;
-	}
-	if (!S_ISREG(status.st_mode)) {
+	else if (!S_ISREG(status.st_mode))
 		*problem = "not a regular file";
-		return ERR_IO;
-	}
-	if (status.st_size > TLS_CA_FILE_MAX) {
+	else if (status.st_size > TLS_CA_FILE_MAX)
 		*problem = "larger than 4194304 bytes";
-		return ERR_IO;
-	}
-	ERR_clear_error();
-	*out = BIO_new_file(path, "re");
-	if (*out == NULL) {
-		*problem = errno != 0 ? strerror(errno) : "cannot be opened";
-		ERR_clear_error();
-		return ERR_IO;
-	}
-	return OK;
+	else if ((secret && setvbuf(file, NULL, _IONBF, 0) != 0) ||
+	    (*out = BIO_new_fp(file, BIO_CLOSE)) == NULL)
+		*problem = "out of memory";
+	if (*out != NULL)
+		return OK;
+	if (file != NULL)
+		(void)fclose(file);
+	return ERR_IO;
 }
 
 /* Every certificate of one file into the trusted set. *count goes on. */
@@ -105,7 +102,7 @@ load_ca_file(SSL_CTX *ssl, const char *path, bool name_to_clients,
 	BIO *in = NULL;
 	enum err rc;
 
-	if (open_file(path, &in, &problem) != OK) {
+	if (open_file(path, false, &in, &problem) != OK) {
 		return err_set(why, ERR_INVALID, "Error loading from %s: %s",
 		    path, problem);
 	}
@@ -225,7 +222,7 @@ load_key(SSL_CTX *ssl, const char *path, struct errmsg *why)
 	BIO *in = NULL;
 	enum err rc;
 
-	if (open_file(path, &in, &problem) != OK) {
+	if (open_file(path, true, &in, &problem) != OK) {
 		rc = err_set(why, ERR_INVALID,
 		    "Failed to load cert/key pair: %s: %s", path, problem);
 		goto out;
@@ -277,7 +274,7 @@ load_pair(struct tls_context *context, const struct tls_files *files,
 		    "cert_file and key_file");
 	}
 	/* Opened once more by OpenSSL; here for the system's own words. */
-	if (open_file(files->cert_file, &in, &problem) != OK) {
+	if (open_file(files->cert_file, false, &in, &problem) != OK) {
 		return err_set(why, ERR_INVALID,
 		    "Failed to load cert/key pair: %s: %s", files->cert_file,
 		    problem);
