@@ -57,7 +57,7 @@ struct manager {
 	struct prune *prune;
 	struct call *call; /* begun, or waiting for prune to end */
 	unsigned out;      /* tasks that will still call back */
-	struct prune_watch watch;
+	struct overdue overdue;
 	uint64_t retry_ms;
 	unsigned ticks;
 	uv_timer_t retry, tick; /* live from the first leadership on */
@@ -131,7 +131,7 @@ plan_retry(struct manager *manager, enum err status, const struct errmsg *why)
 	} else {
 		log_event(LOG_ERROR, "connect.ca",
 		    "failed to initialize the CA: retry_in_ms=%" PRIu64
-		    " error=\"%s\"",
+		    " error=%s",
 		    delay, why->text);
 		manager->retry_ms =
 		    delay < RETRY_MAX_MS / 2 ? 2 * delay : RETRY_MAX_MS;
@@ -342,13 +342,13 @@ on_tick(uv_timer_t *timer)
 	expiry_show(&manager->env, manager->ticks++ % TICKS_PER_HOUR == 0);
 	if (manager->phase != INITIALIZED || manager->prune != NULL)
 		return;
-	rc = prune_start(&manager->env, &manager->watch, on_prune, manager,
+	rc = prune_start(&manager->env, &manager->overdue, on_prune, manager,
 	    &manager->prune, &why);
 	if (rc == OK)
 		manager->out++;
 	else if (rc != ERR_NOTFOUND && rc != ERR_BUSY)
 		log_event(LOG_WARN, "connect.ca",
-		    "cannot look for roots to prune: error=\"%s\"", why.text);
+		    "cannot look for roots to prune: error=%s", why.text);
 }
 
 /* -- leadership ----------------------------------------------------------- */
@@ -399,7 +399,7 @@ step_up(struct manager *manager)
 	manager->leading = true;
 	manager->retry_ms = RETRY_MIN_MS;
 	manager->ticks = 0;
-	manager->watch = (struct prune_watch){0};
+	manager->overdue = (struct overdue){0};
 	if (manager->handles == 0) {
 		uv_timer_init(loop_uv(manager->env.loop), &manager->retry);
 		uv_timer_init(loop_uv(manager->env.loop), &manager->tick);

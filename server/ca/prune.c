@@ -2,8 +2,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "server/ca/castore.h"
 #include "server/ca/rootset.h"
 #include "server/duration.h"
 #include "server/log.h"
@@ -15,53 +15,6 @@ struct prune {
 	prune_cb cb;
 	void *arg;
 };
-
-bool
-prune_due(const struct ca_root *root, int64_t leaf_ttl, int64_t now)
-{
-	int64_t seconds = leaf_ttl / DURATION_SECOND;
-
-	return !root->active && root->rotated_out > 0 &&
-	    now - root->rotated_out > 2 * seconds;
-}
-
-static const struct prune_mark *
-find(const struct prune_watch *watch, struct span id)
-{
-	for (size_t i = 0; i < watch->count; i++) {
-		if (span_equal(span_of(watch->marks[i].id), id))
-			return &watch->marks[i];
-	}
-	return NULL;
-}
-
-size_t
-prune_check(struct prune_watch *watch, const struct castore *store, int64_t now,
-    uint64_t mono_ms, bool drop[static AUTHORITY_ROOTS_MAX])
-{
-	static const bool none[AUTHORITY_ROOTS_MAX];
-	const struct prune_watch before = *watch;
-	size_t count = 0;
-
-	memcpy(drop, none, sizeof(none));
-	watch->count = 0;
-	for (size_t i = 0; i < store->root_count; i++) {
-		const struct ca_root *root = &store->roots[i];
-		const struct prune_mark *old = find(&before, root->id);
-		struct prune_mark *mark;
-
-		if (root->id.size >= PRUNE_ID_TEXT ||
-		    !prune_due(root, store->settings.leaf_ttl, now))
-			continue;
-		mark = &watch->marks[watch->count++];
-		memcpy(mark->id, root->id.data, root->id.size);
-		mark->id[root->id.size] = '\0';
-		mark->since_ms = old == NULL ? mono_ms : old->since_ms;
-		drop[i] = mono_ms - mark->since_ms >= PRUNE_PATIENCE_MS;
-		count += drop[i] ? 1 : 0;
-	}
-	return count;
-}
 
 static void
 on_written(struct castep *step)
@@ -113,7 +66,7 @@ propose(const struct ca_env *env, const struct castore *store, const bool *drop,
 }
 
 enum err
-prune_start(const struct ca_env *env, struct prune_watch *watch, prune_cb cb,
+prune_start(const struct ca_env *env, struct overdue *overdue, prune_cb cb,
     void *arg, struct prune **out, struct errmsg *why)
 {
 	const struct catask task = {.env = env};
@@ -131,7 +84,7 @@ prune_start(const struct ca_env *env, struct prune_watch *watch, prune_cb cb,
 		return rc;
 	/* Without settings nobody knows how long leaves live. */
 	count = store->settings_rc == OK && store->has_config
-	    ? prune_check(watch, store, now, time_mono_ms(), drop)
+	    ? overdue_check(overdue, store, now, time_mono_ms(), drop)
 	    : 0;
 	if (count == 0) {
 		rc = err_set(why, ERR_NOTFOUND, "nothing to prune");

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 
-#include "server/ca/prune.h"
 #include "server/duration.h"
 #include "tests/support/test.h"
 
@@ -224,54 +223,6 @@ pruning_removes_the_root_and_its_key(void **state)
 	free(store);
 }
 
-static void
-a_root_is_due_two_leaf_lifetimes_after_it_was_rotated_out(void **state)
-{
-	static const struct {
-		bool active;
-		int64_t rotated_out;
-		bool due;
-	} cases[] = {
-	    {false, NOW - 144 * HOUR - 1, true},
-	    {false, NOW - 144 * HOUR, false},
-	    {false, 0, false}, /* never rotated out */
-	    {true, NOW - 1000 * HOUR, false},
-	    {false, NOW + HOUR, false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct ca_root root = {.active = cases[i].active,
-		    .rotated_out = cases[i].rotated_out};
-
-		assert_int_equal(prune_due(&root, LEAF_TTL, NOW), cases[i].due);
-	}
-}
-
-static void
-hazard_13_a_root_goes_only_if_it_stayed_due_for_ten_minutes(void **state)
-{
-	struct castore *store = store_of(3);
-	struct prune_watch watch = {0};
-	bool drop[AUTHORITY_ROOTS_MAX];
-	const int64_t later = NOW + 200 * HOUR;
-
-	(void)state;
-	/* One check of a wrong clock removes nothing. */
-	assert_int_equal(prune_check(&watch, store, later, 1000, drop), 0);
-	assert_int_equal(
-	    prune_check(&watch, store, later, 1000 + 599999, drop), 0);
-	/* The clock comes back: what was seen is forgotten. */
-	assert_int_equal(prune_check(&watch, store, NOW, 700000, drop), 0);
-	assert_int_equal(prune_check(&watch, store, later, 800000, drop), 0);
-	assert_int_equal(
-	    prune_check(&watch, store, later, 800000 + 600000, drop), 2);
-	assert_true(drop[0]);
-	assert_true(drop[1]);
-	assert_false(drop[2]);
-	free(store);
-}
-
 int
 main(void)
 {
@@ -285,10 +236,6 @@ main(void)
 	    cmocka_unit_test(too_many_roots_are_refused_naming_the_limit),
 	    cmocka_unit_test(renaming_moves_the_row_and_leaves_the_roots),
 	    cmocka_unit_test(pruning_removes_the_root_and_its_key),
-	    cmocka_unit_test(
-		a_root_is_due_two_leaf_lifetimes_after_it_was_rotated_out),
-	    cmocka_unit_test(
-		hazard_13_a_root_goes_only_if_it_stayed_due_for_ten_minutes),
 	};
 
 	return cmocka_run_group_tests_name("rootset", tests, NULL, NULL);
