@@ -40,6 +40,9 @@ struct fsm_outcome {
  * ERR_NOMEM, ERR_CORRUPT for a stored row) is storage trouble: the entry was
  * not applied as a whole and the process must stop.
  *
+ * A request that was applied before gets the result it got then, changed flag
+ * and revision included, and touches nothing.
+ *
  * A refused entry moves index, term (if its head can be read) and chain, and
  * nothing else. A restored image brings its chain with it; on an empty state
  * (chain all zero) the first entry must carry zeroes.

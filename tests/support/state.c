@@ -44,6 +44,7 @@ open_db(struct state *state)
 void
 state_open(struct state *state)
 {
+	memset(state, 0, sizeof(*state));
 	state->dir = test_tmpdir();
 	open_db(state);
 	begin(state);

@@ -4,6 +4,7 @@
 #ifndef TESTS_SUPPORT_STATE_H
 #define TESTS_SUPPORT_STATE_H
 
+#include "fsm/fsm.h"
 #include "storage/db.h"
 #include "storage/txn.h"
 
@@ -12,6 +13,8 @@ struct state {
 	struct db *db;
 	struct txn *txn; /* a writer, always open between the calls below */
 	struct db_meta mark;
+	struct fsm_outcome outcome; /* of the last entry, see draft.h */
+	struct topics topics;
 };
 
 /* Each aborts the test on failure. */

@@ -18,7 +18,8 @@
 #include "tests/support/state.h"
 #include "tests/support/test.h"
 
-#define ENTRIES   400
+#define HISTORIES 5
+#define ENTRIES   400 /* in each */
 #define SERVERS   3
 #define ROOTS     6
 #define PROVIDERS 4
@@ -426,11 +427,13 @@ same_log_leaves_identical_tables(void **state)
 		seed = strtoull(given, NULL, 0);
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = (char)('!' + i % 90);
-	(void)printf("SEED=%" PRIu64 "\n", seed);
-	(void)fflush(stdout);
-	history(seed);
-	if (given == NULL)
-		history(1);
+	for (size_t i = 0; i < HISTORIES; i++, seed++) {
+		(void)printf("SEED=%" PRIu64 "\n", seed);
+		(void)fflush(stdout);
+		history(seed);
+		if (given != NULL)
+			return;
+	}
 }
 
 int
