@@ -7,6 +7,7 @@
 #include <raft/uv.h>
 
 #include "server/cluster/raftio_impl.h"
+#include "server/cluster/raftmsg.h"
 
 #define TICK_MAX_MS 500 /* a longer gap between ticks was a stall */
 
@@ -311,20 +312,6 @@ io_send(struct raft_io *io, struct raft_io_send *req,
 	return 0;
 }
 
-static void
-message_release(struct raft_message *message)
-{
-	if (message->type == RAFT_INSTALL_SNAPSHOT) {
-		raft_configuration_close(&message->install_snapshot.conf);
-		raft_free(message->install_snapshot.data.base);
-	}
-	if (message->type == RAFT_APPEND_ENTRIES &&
-	    message->append_entries.entries != NULL) {
-		raft_free(message->append_entries.entries[0].batch);
-		raft_free(message->append_entries.entries);
-	}
-}
-
 static bool
 welcome(const struct raftio *raftio, const struct raft_message *message)
 {
@@ -342,7 +329,7 @@ void
 raftio_deliver(struct raftio *raftio, struct raft_message *message)
 {
 	if (!welcome(raftio, message)) {
-		message_release(message);
+		raftmsg_free(message);
 		return;
 	}
 	raftio->recv(raftio->io, message);
