@@ -400,6 +400,33 @@ pretty_text_is_indented_and_ends_in_a_newline(void **state)
 	buf_free(&out);
 }
 
+static enum err
+parse_and_print(void *arg)
+{
+	static const char text[] = "{\"a\":[1,2,{\"b\":\"c\"}],\"d\":null}";
+	struct buf out = buf_new(256);
+	struct json_doc *doc = NULL;
+	size_t rest;
+	enum err rc;
+
+	(void)arg;
+	rc = json_parse(text, strlen(text), &rest, &doc, NULL);
+	if (rc == OK) {
+		json_put(&out, doc, json_root(doc), true);
+		rc = buf_status(&out, NULL);
+	}
+	json_wipe(doc);
+	buf_free(&out);
+	return rc;
+}
+
+static void
+survives_memory_running_out_anywhere(void **state)
+{
+	(void)state;
+	test_torture(parse_and_print, NULL);
+}
+
 int
 main(void)
 {
@@ -414,6 +441,7 @@ main(void)
 	    cmocka_unit_test(text_is_written_as_go_writes_it),
 	    cmocka_unit_test(values_are_written_compact_with_their_tokens),
 	    cmocka_unit_test(pretty_text_is_indented_and_ends_in_a_newline),
+	    cmocka_unit_test(survives_memory_running_out_anywhere),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
