@@ -33,7 +33,7 @@ struct watch;
 /*
  * Open everything under config->data_dir (lock, identity, raft, state) and
  * judge it; nothing runs yet. The loop must not be started. ERR_CORRUPT and
- * ERR_STATE carry the exact words and the command that explains the options.
+ * ERR_BADSTATE carry the exact words and the command that explains the options.
  */
 MUST_CHECK enum err node_open(const struct config *config, struct loop *loop,
     struct worker *worker, struct node **out, struct errmsg *why);
@@ -44,6 +44,12 @@ MUST_CHECK enum err node_start(struct node *node, struct errmsg *why);
  * closed runs on the loop at the end. */
 void node_stop(struct node *node, void (*closed)(void *arg), void *arg);
 void node_free(struct node *node); /* after closed, or never started */
+
+/* Any thread: read the files of tls.internal_rpc again; new connections between
+ * servers use them. On error the old ones stay. Switching TLS on or off needs a
+ * restart (contract 5.6). */
+MUST_CHECK enum err node_reload(
+    struct node *node, const struct config *next, struct errmsg *why);
 
 /* The state, for readers on any thread. */
 struct db *node_db(struct node *node);
@@ -65,13 +71,15 @@ struct node_proposal {
 	bool behind; /* this server has not applied it within 1 s */
 	/* private */
 	node_propose_cb cb;
-	struct loop *home;
+	struct loop *home; /* NULL: it came from another server */
+	void *owner;
 	struct buf command;
 	struct loop_task task;
-	struct node_proposal *next;
-	struct request_id id;
-	uint64_t deadline_ms, index, revision, slot, sent_ms;
-	uint8_t state;
+	struct node_proposal *next;          /* in one list at a time */
+	struct node_proposal *older, *newer; /* those with a request id */
+	struct request_id id;                /* sequence 0 = none yet */
+	uint64_t deadline_ms, begun_ms, peer;
+	bool sent, internal;
 };
 
 /*
@@ -94,10 +102,11 @@ struct node_barrier {
 	struct errmsg why;
 	/* private */
 	node_barrier_cb cb;
-	struct loop *home;
+	struct loop *home; /* NULL: it came from another server */
+	void *owner;
 	struct loop_task task;
 	struct node_barrier *next;
-	uint64_t deadline_ms, index, round;
+	uint64_t deadline_ms, index, peer, sequence, round;
 };
 
 /*
@@ -134,12 +143,13 @@ struct node_call {
 	/* private */
 	node_call_cb cb;
 	struct loop *home;
+	void *owner;
 	enum node_call_kind kind;
 	struct buf request;
 	struct loop_task task;
 	struct node_call *next;
 	uint64_t deadline_ms, slot, peer;
-	uint8_t state;
+	bool sent;
 };
 
 /* Any thread that runs home. *request is moved. */
