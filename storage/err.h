@@ -44,10 +44,6 @@ enum err {
 				 name is a type of OpenSSL's */
 };
 
-/* The old name of ERR_BADSTATE. OpenSSL's type must be declared before. */
-#include <openssl/err.h>
-#define ERR_STATE ERR_BADSTATE
-
 /* One sentence for the operator; owned by the caller, one per request. */
 struct errmsg {
 	char text[ERRMSG_SIZE];

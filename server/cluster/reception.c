@@ -139,7 +139,7 @@ reception_listen(
 	int rv;
 
 	if (reception->busy)
-		return err_set(why, ERR_STATE, "already listening");
+		return err_set(why, ERR_BADSTATE, "already listening");
 	rc = address_parse(address, 0, &parsed, why);
 	if (rc == OK)
 		rc = address_sockaddr(&parsed, &sa, why);

@@ -33,7 +33,7 @@ struct reception {
 };
 
 void reception_init(struct reception *reception, struct hub *hub);
-/* ERR_EXISTS: the address is in use; ERR_INVALID, ERR_IO, ERR_STATE. */
+/* ERR_EXISTS: the address is in use; ERR_INVALID, ERR_IO, ERR_BADSTATE. */
 MUST_CHECK enum err reception_listen(
     struct reception *reception, const char *address, struct errmsg *why);
 /* Close all connections of a server. */
