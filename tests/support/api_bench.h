@@ -318,7 +318,7 @@ node_call(struct node *node, struct loop *home, enum node_call_kind kind,
 }
 
 /* The bench has one node: what its leader tells is a plain copy. */
-static struct node *bench_node;
+struct node *bench_node;
 
 bool
 node_servers_decode(struct reader *in, struct node_status *out)
@@ -337,7 +337,7 @@ struct manager {
 	uint64_t cas;
 };
 
-static struct manager *bench_manager;
+struct manager *bench_manager;
 
 void
 manager_state(struct manager *manager, char *state, size_t state_size,

@@ -10,7 +10,7 @@
 
 #include "server/json.h"
 #include "storage/file.h"
-#include "tests/support/test.h"
+#include "tests/support/api_bench.h" /* what the handlers lean on */
 
 #define DOCUMENT     "server/api/openapi.json"
 #define DOCUMENT_MAX ((size_t)1 << 20)
@@ -196,12 +196,13 @@ the_api_document_and_the_table_agree(void **state)
 			if (strcmp(json_key(m), "parameters") == 0)
 				continue;
 			route = row(path, json_key(m));
-			if (route == NULL) {
+			if (route != NULL) {
+				check_operation(route, m);
+				seen++;
+			} else {
 				fail_msg("no route for %s %s", json_key(m),
 				    json_key(p));
 			}
-			check_operation(route, m);
-			seen++;
 		}
 	}
 	assert_int_equal(seen, route_count); /* so none is missing */
