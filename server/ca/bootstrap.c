@@ -15,6 +15,7 @@ struct bootstrap {
 	struct castore *store;
 	struct caseed seed;
 	struct candidate candidate;
+	int64_t now; /* cluster time when it began */
 	bootstrap_cb cb;
 	void *arg;
 };
@@ -95,7 +96,7 @@ adopt(const struct bootstrap *bootstrap, struct errmsg *why)
 		    "stored CA root \"%s\" is not the active root (%s)",
 		    root->id.data, bootstrap->candidate.facts.id);
 	}
-	if (root->not_after <= bootstrap->candidate.now) {
+	if (root->not_after <= bootstrap->now) {
 		log_event(LOG_ERROR, "connect.ca",
 		    "the active root has expired, set a new PrivateKey or "
 		    "RootCert: id=%s",
@@ -139,7 +140,7 @@ proof_time(const struct castore *store, int64_t now)
 	root = &store->roots[store->active];
 	if (now < root->not_before)
 		return root->not_before;
-	return now < root->not_after ? now : root->not_after;
+	return now < root->not_after ? now : root->not_after - 1;
 }
 
 static enum err
@@ -172,7 +173,6 @@ go(struct bootstrap *bootstrap)
 	const struct castore *store;
 	const struct ca_env *env = bootstrap->task.env;
 	struct errmsg why;
-	int64_t now;
 	enum err rc;
 
 	rc = castore_load(node_db(env->node), &bootstrap->store, &why);
@@ -188,7 +188,7 @@ go(struct bootstrap *bootstrap)
 	if (rc == OK)
 		rc = judge(bootstrap->store, &why);
 	if (rc == OK)
-		rc = castep_time(&bootstrap->task, &now, &why);
+		rc = castep_time(&bootstrap->task, &bootstrap->now, &why);
 	if (rc != OK) {
 		end(bootstrap, rc, &why);
 		return;
@@ -197,7 +197,7 @@ go(struct bootstrap *bootstrap)
 	candidate->task = &bootstrap->task;
 	candidate->settings = &store->settings;
 	candidate->cluster_id = store->config.cluster_id.data;
-	candidate->now = proof_time(store, now);
+	candidate->now = proof_time(store, bootstrap->now);
 	candidate_prepare(candidate,
 	    store->current.root_cert.size > 0 ? store->current.private_key.data
 					      : NULL,

@@ -218,13 +218,6 @@ fake_on_loop(struct node *node, void (*fn)(struct node *node))
 	sem_destroy(&errand.done);
 }
 
-/* Let the loop turn once. */
-static void
-fake_nothing(struct node *node)
-{
-	(void)node;
-}
-
 static void
 fake_lead(struct node *node)
 {

@@ -8,7 +8,9 @@
 #include "server/ca/manager.h"
 
 #include "server/ca/castore.h"
+#include "server/ca/expiry.h"
 #include "server/ca/pki.h"
+#include "server/ca/prune.h"
 #include "tests/unit/fake_node.h"
 
 #define DISABLED "Connect must be enabled in order to use this endpoint"
@@ -256,6 +258,13 @@ who_does_not_lead_says_so(void **state)
 	fake_free(node);
 }
 
+/* Let the loop turn once. */
+static void
+do_nothing(struct node *node)
+{
+	(void)node;
+}
+
 /* Is the state such that nothing may begin now? */
 static void
 refused_in(struct node *node, const char *phase)
@@ -295,7 +304,7 @@ one_operation_at_a_time_holds_the_ca(void **state)
 	fake_await(node, "RECONFIGURING", &why);
 	refused_in(node, "RECONFIGURING");
 	while (atomic_load(&node->held) == NULL)
-		fake_on_loop(node, fake_nothing);
+		fake_on_loop(node, do_nothing);
 	fake_on_loop(node, fake_release);
 	fake_put_end(&answer);
 	assert_int_equal(answer.status, OK);
@@ -354,7 +363,7 @@ a_change_under_way_when_leadership_is_lost_changes_nothing(void **state)
 	atomic_store(&node->hold, true);
 	fake_put_begin(node, &rotation, &answer);
 	while (atomic_load(&node->held) == NULL)
-		fake_on_loop(node, fake_nothing);
+		fake_on_loop(node, do_nothing);
 	fake_on_loop(node, fake_lose);
 	fake_on_loop(node, fake_lead); /* the next one begins at once */
 	fake_on_loop(node, fake_release);
@@ -399,6 +408,97 @@ an_unknown_outcome_is_passed_on_and_the_stored_one_adopted(void **state)
 	}
 }
 
+static struct overdue overdue; /* large */
+static struct prune *pruning;
+static enum err prune_rc;
+static sem_t pruned;
+
+static void
+on_pruned(void *arg, struct prune *prune)
+{
+	(void)arg;
+	assert_ptr_equal(prune, pruning);
+	sem_post(&pruned);
+}
+
+static void
+begin_prune(struct node *node)
+{
+	static struct ca_env env;
+	struct errmsg why;
+
+	env = (struct ca_env){&node->config, node, node->loop, node->worker};
+	prune_rc = prune_start(&env, &overdue, on_pruned, NULL, &pruning, &why);
+}
+
+static void
+a_pruned_root_takes_its_key_with_it(void **state)
+{
+	struct node *node = fake_new();
+	struct node_incoming answer;
+	struct castore *store;
+	struct ca_provider_row row;
+	struct txn *txn = NULL;
+	struct errmsg why;
+	char *id;
+
+	(void)state;
+	fake_manage(node);
+	fake_on_loop(node, fake_lead);
+	fake_await(node, "INITIALIZED", &why);
+	store = stored(node);
+	id = strdup(store->roots[0].id.data);
+	castore_free(store);
+	put(node, "{\"PrivateKeyBits\":384}", &answer);
+	assert_int_equal(answer.status, OK);
+
+	/* The settings do not say how long leaves live: 72 hours. */
+	atomic_fetch_add(&node->now, 144 * 3600);
+	fake_on_loop(node, begin_prune);
+	assert_int_equal(prune_rc, ERR_NOTFOUND);
+	assert_int_equal(overdue.count, 0);
+	atomic_fetch_add(&node->now, 1);
+	fake_on_loop(node, begin_prune);
+	assert_int_equal(prune_rc, ERR_NOTFOUND);
+	assert_int_equal(overdue.count, 1);
+	atomic_store(&node->sure, false);
+	fake_on_loop(node, begin_prune);
+	assert_int_equal(prune_rc, ERR_BUSY);
+	atomic_store(&node->sure, true);
+
+	overdue.marks[0].since_ms -= OVERDUE_PATIENCE_MS;
+	sem_init(&pruned, 0, 0);
+	fake_on_loop(node, begin_prune);
+	assert_int_equal(prune_rc, OK);
+	fake_wait(&pruned);
+	sem_destroy(&pruned);
+	store = stored(node);
+	assert_int_equal(store->root_count, 1);
+	assert_int_equal(store->active, 0);
+	assert_string_not_equal(store->roots[0].id.data, id);
+	assert_true(store->issuers[0].private_key.size > 0);
+	castore_free(store);
+	assert_int_equal(txn_read(node->db, &txn, &why), OK);
+	assert_int_equal(
+	    authority_provider(txn, span_of(id), &row, &why), ERR_NOTFOUND);
+	txn_abort(txn);
+	free(id);
+	fake_free(node);
+}
+
+static void
+the_log_warns_of_a_near_end(void **state)
+{
+	const int64_t day = 86400;
+
+	(void)state;
+	assert_false(expiry_is_near(0, 3650 * day, 3622 * day));
+	assert_true(expiry_is_near(0, 3650 * day, 3622 * day + 1));
+	assert_false(expiry_is_near(0, 10 * day, 6 * day));
+	assert_true(expiry_is_near(0, 10 * day, 6 * day + 1));
+	assert_true(expiry_is_near(0, 10 * day, 11 * day));
+}
+
 static void
 stopping_waits_for_what_is_under_way(void **state)
 {
@@ -432,6 +532,8 @@ main(void)
 		a_change_under_way_when_leadership_is_lost_changes_nothing),
 	    cmocka_unit_test(
 		an_unknown_outcome_is_passed_on_and_the_stored_one_adopted),
+	    cmocka_unit_test(a_pruned_root_takes_its_key_with_it),
+	    cmocka_unit_test(the_log_warns_of_a_near_end),
 	    cmocka_unit_test(stopping_waits_for_what_is_under_way),
 	};
 
