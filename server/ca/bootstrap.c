@@ -51,14 +51,18 @@ on_stored(struct castep *step)
 	end(bootstrap, step->status, &step->why);
 }
 
-/* One commit: the first root and its key. */
+/* One commit: the first root and its key, for the configuration that was read:
+ * a root must not appear under another cluster id than its own. */
 static void
 store_first(struct bootstrap *bootstrap)
 {
 	const struct candidate *candidate = &bootstrap->candidate;
 	struct castep *step = &bootstrap->step;
 	struct command command = {.type = COMMAND_CA_ROOTS};
+	struct ca_config_set config = {.config = bootstrap->store->config,
+	    .cas = bootstrap->store->config.modify_index};
 	struct rootset_change change = {.now = candidate->now,
+	    .config = &config,
 	    .row = {.id = span_of(candidate->provider_id),
 		.private_key = span_of(candidate->key),
 		.root_cert = span_of(candidate->cert)}};
