@@ -163,34 +163,6 @@ on_check(uv_check_t *handle)
 
 /* ---- open -------------------------------------------------------------- */
 
-static int
-no_init(struct raft_uv_transport *t, raft_id id, const char *address)
-{
-	(void)t, (void)id, (void)address;
-	return 0;
-}
-
-static int
-no_listen(struct raft_uv_transport *t, raft_uv_accept_cb cb)
-{
-	(void)t, (void)cb;
-	return 0;
-}
-
-static int
-no_connect(struct raft_uv_transport *t, struct raft_uv_connect *req, raft_id id,
-    const char *address, raft_uv_connect_cb cb)
-{
-	(void)t, (void)req, (void)id, (void)address, (void)cb;
-	return RAFT_NOCONNECTION; /* raftio sends; raft_uv never dials */
-}
-
-static void
-no_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
-{
-	cb(t);
-}
-
 static void
 send_message(void *arg, struct raft_io_send *req,
     const struct raft_message *message, raft_io_send_cb cb)
@@ -211,11 +183,7 @@ open_raft(struct consensus *c, const struct config *config, uint64_t id,
 	enum err rc;
 	int rv;
 
-	c->no_transport = (struct raft_uv_transport){.version = 1,
-	    .init = no_init,
-	    .listen = no_listen,
-	    .connect = no_connect,
-	    .close = no_close};
+	raftio_no_transport(&c->no_transport);
 	rv = raft_uv_init(&c->io, loop_uv(c->loop), dir, &c->no_transport);
 	if (rv != 0)
 		return err_set(why, ERR_IO, "%s: %s", dir, c->io.errmsg);

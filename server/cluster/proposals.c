@@ -8,6 +8,8 @@
 
 #include "fsm/command.h"
 #include "server/cluster/consensus.h"
+#include "server/cluster/forwards.h"
+#include "server/cluster/identity.h"
 #include "server/cluster/outbox.h"
 #include "server/cluster/transport.h"
 #include "server/config.h"
@@ -18,14 +20,6 @@
 #define FLIGHTS_MAX   4    /* entries under way */
 #define BEHIND_MS     1000 /* how long an answer waits for this server */
 #define QUOTA_PERCENT 80   /* of the quota: writes stop, removals pass */
-#define FORWARD_SOFT  (64 * 1024)
-#define FORWARD_MAX   (1u << 20)
-
-/* First in, first out; linked by next. */
-struct list {
-	struct node_proposal *head, **tail;
-	unsigned count;
-};
 
 /* One entry between submit and commit. */
 struct flight {
@@ -38,46 +32,16 @@ struct flight {
 
 struct proposals {
 	struct env *env;
-	struct list queued;    /* to be packed or forwarded */
-	struct list forwarded; /* sent to the leader, no answer yet */
-	struct list behind;    /* answered, this server has not applied it */
-	struct node_proposal *oldest, *newest; /* with a request id, in order */
+	struct proposal_list queued; /* to be packed or forwarded */
+	struct proposal_list
+	    behind;               /* answered, this server has not applied it */
+	struct forwards forwards; /* sent to the leader */
 	struct flight flights[FLIGHTS_MAX];
-	uint64_t sequence;
 	unsigned remote; /* from other servers, not yet answered */
 	struct buf entry;
 	struct outbox *results; /* answers to other servers, per turn */
 	atomic_uint held;       /* local ones not yet answered, all threads */
 };
-
-static void
-list_init(struct list *list)
-{
-	*list = (struct list){.tail = &list->head};
-}
-
-static void
-list_push(struct list *list, struct node_proposal *p)
-{
-	p->next = NULL;
-	*list->tail = p;
-	list->tail = &p->next;
-	list->count++;
-}
-
-static struct node_proposal *
-list_pop(struct list *list)
-{
-	struct node_proposal *p = list->head;
-
-	if (p == NULL)
-		return NULL;
-	list->head = p->next;
-	if (list->head == NULL)
-		list->tail = &list->head;
-	list->count--;
-	return p;
-}
 
 enum err
 proposals_new(struct env *env, struct proposals **out, struct errmsg *why)
@@ -87,9 +51,9 @@ proposals_new(struct env *env, struct proposals **out, struct errmsg *why)
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	s->env = env;
-	list_init(&s->queued);
-	list_init(&s->forwarded);
-	list_init(&s->behind);
+	proposal_list_init(&s->queued);
+	forwards_init(&s->forwards, env);
+	proposal_list_init(&s->behind);
 	s->entry = buf_new(ENTRY_SIZE_MAX);
 	if (outbox_new(FRAME_PROPOSE_RESULT, &s->results, why) != OK) {
 		free(s);
@@ -110,23 +74,6 @@ proposals_free(struct proposals *s)
 }
 
 /* ---- answers ------------------------------------------------------------ */
-
-static void
-forget_id(struct proposals *s, struct node_proposal *p)
-{
-	if (p->home == NULL || p->id.sequence == 0)
-		return;
-	if (p->older != NULL)
-		p->older->newer = p->newer;
-	else
-		s->oldest = p->newer;
-	if (p->newer != NULL)
-		p->newer->older = p->older;
-	else
-		s->newest = p->older;
-	p->older = p->newer = NULL;
-	p->id.sequence = 0;
-}
 
 static void
 run_callback(struct loop_task *task)
@@ -163,7 +110,7 @@ finish(struct proposals *s, struct node_proposal *p)
 		answer_remote(s, p);
 		return;
 	}
-	forget_id(s, p);
+	forwards_forget(&s->forwards, p);
 	buf_wipe(&p->command);
 	atomic_fetch_sub_explicit(&s->held, 1, memory_order_relaxed);
 	p->task.run = run_callback;
@@ -192,9 +139,9 @@ succeed(struct proposals *s, struct node_proposal *p)
 	if (p->home != NULL &&
 	    p->result.revision >
 		machine_revision(consensus_machine(s->env->consensus))) {
-		forget_id(s, p);
+		forwards_forget(&s->forwards, p);
 		p->deadline_ms = now + BEHIND_MS;
-		list_push(&s->behind, p);
+		proposal_list_push(&s->behind, p);
 		return;
 	}
 	finish(s, p);
@@ -216,7 +163,7 @@ arrive(struct loop_task *task)
 	}
 	p->begun_ms = time_mono_ms();
 	p->deadline_ms = p->begun_ms + s->env->config->rpc_hold_ms;
-	list_push(&s->queued, p);
+	proposal_list_push(&s->queued, p);
 }
 
 enum err
@@ -290,7 +237,7 @@ next_admitted(struct proposals *s)
 		if (!s->env->formed && !p->internal)
 			return NULL; /* hazard 6: before all first servers vote
 				      */
-		(void)list_pop(&s->queued);
+		(void)proposal_list_pop(&s->queued);
 		if (admitted(s, p))
 			return p;
 		finish(s, p);
@@ -304,7 +251,7 @@ give_back(struct proposals *s, struct flight *f, enum err rc,
 {
 	for (size_t i = 0; i < f->count; i++) {
 		if (rc == ERR_NOTLEADER && f->items[i]->home != NULL)
-			list_push(&s->queued, f->items[i]);
+			proposal_list_push(&s->queued, f->items[i]);
 		else
 			fail(s, f->items[i], rc, why->text);
 	}
@@ -331,7 +278,7 @@ pack(struct proposals *s)
 			/* What came from a client of this server and was never
 			 * forwarded is not retried: no id, no row. */
 			if (p->home != NULL && p->id.sequence != 0)
-				p->id.lowest = s->oldest->id.sequence;
+				p->id.lowest = forwards_lowest(&s->forwards);
 			entry_add(&s->entry, &p->id, p->command.data,
 			    p->command.size);
 			f->items[f->count++] = p;
@@ -401,18 +348,18 @@ release_behind(struct proposals *s, uint64_t now_ms)
 {
 	uint64_t revision =
 	    machine_revision(consensus_machine(s->env->consensus));
-	struct list old = s->behind;
+	struct proposal_list old = s->behind;
 	struct node_proposal *p;
 
 	if (old.head == NULL)
 		return;
-	list_init(&s->behind);
+	proposal_list_init(&s->behind);
 	while (old.head != NULL) {
 		p = old.head;
 		old.head = p->next;
 		p->behind = p->result.revision > revision;
 		if (p->behind && now_ms < p->deadline_ms)
-			list_push(&s->behind, p);
+			proposal_list_push(&s->behind, p);
 		else
 			finish(s, p);
 	}
@@ -450,82 +397,13 @@ proposals_dropped(struct proposals *s, uint64_t index)
 /* ---- on a follower ------------------------------------------------------- */
 
 static void
-assign_id(struct proposals *s, struct node_proposal *p)
-{
-	if (p->id.sequence != 0)
-		return;
-	p->id.server = s->env->identity->id;
-	p->id.start = s->env->identity->start;
-	p->id.sequence = ++s->sequence;
-	p->older = s->newest;
-	p->newer = NULL;
-	if (s->newest != NULL)
-		s->newest->newer = p;
-	else
-		s->oldest = p;
-	s->newest = p;
-}
-
-/* FRAME_PROPOSE: u64 start, u64 lowest, u16 count, count times (u64 sequence,
- * u32 size, command). */
-static void
-forward(struct proposals *s, uint64_t leader)
-{
-	struct buf out = buf_new(FORWARD_MAX);
-	struct list batch;
-	struct node_proposal *p;
-	size_t count_at;
-	enum err rc;
-
-	while (s->queued.head != NULL) {
-		buf_reset(&out);
-		list_init(&batch);
-		assign_id(s, s->queued.head);
-		buf_u64(&out, s->env->identity->start);
-		buf_u64(&out, s->oldest->id.sequence);
-		count_at = out.size;
-		buf_u16(&out, 0);
-		while (s->queued.head != NULL && out.size < FORWARD_SOFT &&
-		    batch.count < ENTRY_COMMANDS_MAX) {
-			p = list_pop(&s->queued);
-			assign_id(s, p);
-			p->sent = true;
-			p->peer = leader;
-			buf_u64(&out, p->id.sequence);
-			buf_bytes(&out, p->command.data, p->command.size);
-			list_push(&batch, p);
-		}
-		if (out.failed == OK) {
-			out.data[count_at] = (uint8_t)(batch.count >> 8);
-			out.data[count_at + 1] = (uint8_t)batch.count;
-		}
-		rc = out.failed != OK
-		    ? out.failed
-		    : transport_send(s->env->transport, leader, true,
-			  FRAME_PROPOSE, out.data, out.size);
-		metrics_add(METRIC_RPC_FORWARDED, batch.count);
-		while ((p = list_pop(&batch)) != NULL)
-			list_push(rc == OK ? &s->forwarded : &s->queued, p);
-		if (rc != OK)
-			break; /* tried again at the next tick */
-	}
-	buf_wipe(&out);
-}
-
-static void
 take_result(struct proposals *s, uint64_t sequence, enum err status,
     const char *why, const struct fsm_result *result)
 {
-	struct node_proposal *p, **link = &s->forwarded.head;
+	struct node_proposal *p = forwards_take(&s->forwards, sequence);
 
-	while ((p = *link) != NULL && p->id.sequence != sequence)
-		link = &p->next;
 	if (p == NULL)
 		return; /* answered meanwhile, by its deadline */
-	*link = p->next;
-	if (s->forwarded.tail == &p->next)
-		s->forwarded.tail = link;
-	s->forwarded.count--;
 	if (status == OK) {
 		p->result = *result;
 		/* The table no longer knew the id: perhaps applied. */
@@ -534,7 +412,8 @@ take_result(struct proposals *s, uint64_t sequence, enum err status,
 		else
 			succeed(s, p);
 	} else if (status == ERR_NOTLEADER || status == ERR_UNKNOWN) {
-		list_push(&s->queued, p); /* again, under the same id */
+		proposal_list_push(
+		    &s->queued, p); /* again, under the same id */
 	} else {
 		fail(s, p, status, why);
 	}
@@ -585,7 +464,7 @@ take_remote(struct proposals *s, uint64_t from, struct request_id id,
 	else if (!consensus_ready(s->env->consensus) || !s->env->formed)
 		fail(s, p, ERR_NOTLEADER, "not the leader");
 	else
-		list_push(&s->queued, p);
+		proposal_list_push(&s->queued, p);
 }
 
 static void
@@ -623,25 +502,13 @@ proposals_frame(struct proposals *s, uint64_t from, const struct frame *frame)
 /* ---- time and role ----------------------------------------------------------
  */
 
-static void
-requeue_forwarded(struct proposals *s, uint64_t except)
-{
-	struct list old = s->forwarded;
-	struct node_proposal *p;
-
-	list_init(&s->forwarded);
-	while (old.head != NULL) {
-		p = old.head;
-		old.head = p->next;
-		list_push(p->peer == except ? &s->forwarded : &s->queued, p);
-	}
-}
-
 void
 proposals_peer_down(struct proposals *s, uint64_t peer)
 {
-	if (s->forwarded.head != NULL && s->forwarded.head->peer == peer)
-		requeue_forwarded(s, 0);
+	const struct node_proposal *first = s->forwards.sent.head;
+
+	if (first != NULL && first->peer == peer)
+		forwards_requeue(&s->forwards, 0, &s->queued);
 }
 
 void
@@ -650,7 +517,7 @@ proposals_role(struct proposals *s)
 	uint64_t leader = consensus_leader(s->env->consensus);
 
 	if (leader != 0)
-		requeue_forwarded(s, leader);
+		forwards_requeue(&s->forwards, leader, &s->queued);
 }
 
 void
@@ -665,24 +532,24 @@ proposals_pump(struct proposals *s)
 				pack(s);
 		} else if (leader != 0 && leader != s->env->identity->id &&
 		    transport_connected(s->env->transport, leader)) {
-			forward(s, leader);
+			forwards_send(&s->forwards, leader, &s->queued);
 		}
 	}
 	outbox_flush(s->results, s->env->transport);
 }
 
 static void
-expire(struct proposals *s, struct list *list, uint64_t now_ms)
+expire(struct proposals *s, struct proposal_list *list, uint64_t now_ms)
 {
-	struct list old = *list;
+	struct proposal_list old = *list;
 	struct node_proposal *p;
 
-	list_init(list);
+	proposal_list_init(list);
 	while (old.head != NULL) {
 		p = old.head;
 		old.head = p->next;
 		if (p->home == NULL || now_ms < p->deadline_ms)
-			list_push(list, p);
+			proposal_list_push(list, p);
 		else if (p->sent)
 			fail(s, p, ERR_UNKNOWN, unknown_text);
 		else
@@ -694,7 +561,7 @@ void
 proposals_tick(struct proposals *s, uint64_t now_ms)
 {
 	expire(s, &s->queued, now_ms);
-	expire(s, &s->forwarded, now_ms);
+	expire(s, &s->forwards.sent, now_ms);
 	release_behind(s, now_ms);
 }
 
@@ -709,11 +576,11 @@ proposals_stop(struct proposals *s)
 			    unknown_text);
 		clear_flight(&s->flights[i]);
 	}
-	while ((p = list_pop(&s->forwarded)) != NULL)
+	while ((p = proposal_list_pop(&s->forwards.sent)) != NULL)
 		fail(s, p, ERR_UNKNOWN, unknown_text);
-	while ((p = list_pop(&s->behind)) != NULL)
+	while ((p = proposal_list_pop(&s->behind)) != NULL)
 		finish(s, p);
-	while ((p = list_pop(&s->queued)) != NULL)
+	while ((p = proposal_list_pop(&s->queued)) != NULL)
 		fail(s, p, p->sent ? ERR_UNKNOWN : ERR_CLOSED,
 		    p->sent ? unknown_text : "this server is stopping");
 	outbox_flush(s->results, s->env->transport);

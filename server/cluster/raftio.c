@@ -325,6 +325,23 @@ welcome(const struct raftio *raftio, const struct raft_message *message)
 	return true;
 }
 
+/*
+ * libraft sets its commit index to min(leader_commit, prev + n) without a look
+ * at what it has: a probe with a low prev after a reconnect would take it
+ * back, and a snapshot taken then would bear an index below its content.
+ */
+static void
+keep_commit(const struct raftio *raftio, struct raft_message *message)
+{
+	struct raft_append_entries *args = &message->append_entries;
+	raft_index commit = raft_commit_index(raftio->raft);
+
+	if (message->type == RAFT_APPEND_ENTRIES &&
+	    args->leader_commit > commit &&
+	    args->prev_log_index + args->n_entries < commit)
+		args->leader_commit = commit;
+}
+
 void
 raftio_deliver(struct raftio *raftio, struct raft_message *message)
 {
@@ -332,6 +349,7 @@ raftio_deliver(struct raftio *raftio, struct raft_message *message)
 		raftmsg_free(message);
 		return;
 	}
+	keep_commit(raftio, message);
 	raftio->recv(raftio->io, message);
 }
 

@@ -79,7 +79,8 @@ void raftio_free(struct raftio *raftio);
 /* A message from the transport; moved. Dropped with its memory released:
  * InstallSnapshot while our own snapshot is under way (shim defect 1),
  * RequestVote and TimeoutNow while muted, and everything before start and
- * after close. */
+ * after close. A leader's commit index that libraft would follow backwards
+ * stays where ours is. */
 void raftio_deliver(struct raftio *raftio, struct raft_message *message);
 
 /* The fsm's snapshot hook hands over what dump needs; finalize clears it. */

@@ -459,6 +459,39 @@ delivers(struct bench *bench, enum raft_message_type type, bool kept)
 	}
 }
 
+/* Without the guard libraft goes back to commit index 3 (recv of
+ * AppendEntries: min(leader_commit, prev + n)). */
+static void
+a_probe_with_a_low_prev_does_not_take_the_commit_index_back(void **state)
+{
+	static const struct {
+		raft_index prev, leader_commit, want;
+	} cases[] = {
+	    {3, 12, 10},  /* a probe: prev + 2 entries end below 10 */
+	    {9, 12, 12},  /* reaches further: libraft may go on */
+	    {10, 11, 11}, /* the usual heartbeat */
+	    {3, 9, 9},    /* nothing newer: libraft ignores it */
+	};
+	struct bench *bench = bench_new();
+	struct raft_message message;
+
+	(void)state;
+	assert_int_equal(
+	    bench->io.start(&bench->io, 100, NULL, on_received), 0);
+	bench->raft.commit_index = 10;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		message = incoming(RAFT_APPEND_ENTRIES);
+		message.append_entries.prev_log_index = cases[i].prev;
+		message.append_entries.leader_commit = cases[i].leader_commit;
+		raftio_deliver(bench->raftio, &message);
+		assert_int_equal(
+		    message.append_entries.leader_commit, cases[i].want);
+		raft_free(message.append_entries.entries[0].batch);
+		raft_free(message.append_entries.entries);
+	}
+	bench_free(bench);
+}
+
 static void
 hazard_04_a_muted_server_neither_votes_nor_stands(void **state)
 {
@@ -930,6 +963,8 @@ main(void)
 		an_installed_snapshot_carries_the_term_of_what_was_loaded),
 	    cmocka_unit_test(
 		a_snapshot_that_cannot_be_read_never_reaches_libraft),
+	    cmocka_unit_test(
+		a_probe_with_a_low_prev_does_not_take_the_commit_index_back),
 	    cmocka_unit_test(hazard_04_a_muted_server_neither_votes_nor_stands),
 	    cmocka_unit_test(
 		messages_are_dropped_and_freed_when_libraft_could_not_take_them),
