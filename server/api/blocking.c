@@ -294,6 +294,9 @@ blocking_read(
 	enum err rc;
 
 	assert(object.size <= BLOCKING_OBJECT_MAX);
+	/* Only what the table calls public is shared (hazard 19). */
+	assert(!(ask->route->flags & ROUTE_PUBLIC) ==
+	    ((kind->flags & VIEW_SECRET) != 0));
 	if (ask->query.mode != READ_STALE) {
 		read = read_new(ask, kind, object, index);
 		if (read != NULL)
