@@ -5,8 +5,9 @@
  * headers, a blank before the colon, control characters, two lengths, length
  * with chunked, and anything else that two readers could understand in two
  * ways is refused with 400 (http_parser takes some of these without a word).
- * Limits: head 16 KiB (431), body as given (413). Keep-alive and pipelining.
- * One loop.
+ * Limits: head 16 KiB and 100 headers (431), body as given (413). Keep-alive
+ * and pipelining. A request that comes in one piece is not copied: its slices
+ * point into the input. What had to be copied is wiped. One loop.
  */
 #ifndef SERVER_NET_HTTP_H
 #define SERVER_NET_HTTP_H
@@ -41,7 +42,7 @@ struct http_slice {
 struct http_request {
 	enum http_method method;
 	struct http_slice method_text;
-	struct http_slice path;  /* raw, before '?' */
+	struct http_slice path;  /* raw, before '?'; escapes are whole */
 	struct http_slice query; /* raw, after '?', may be empty */
 	struct http_slice body;
 	struct {
@@ -60,11 +61,12 @@ struct http_parser_state {
 };
 
 enum http_progress {
-	HTTP_MORE,     /* all input eaten, request not whole yet */
+	HTTP_MORE,     /* all input eaten (copied), request not whole yet */
 	HTTP_REQUEST,  /* *request is whole; *used bytes of data were eaten */
 	HTTP_CONTINUE, /* head is whole, client waits for 100: say so and call
 			  again with the rest */
-	HTTP_BAD       /* answer *status with why.text, then close */
+	HTTP_BAD       /* answer *status with why.text, then close: 400,
+			  413, 417, 431, 503 (out of memory), 505 */
 };
 
 /*
@@ -74,7 +76,14 @@ enum http_progress {
 enum http_progress http_feed(struct http_parser_state *parser,
     const uint8_t *data, size_t size, size_t body_max, size_t *used,
     struct http_request *request, int *status, struct errmsg *why);
-/* The request was answered: release its buffers. */
+/*
+ * Make a request's slices good until http_next, whatever becomes of the input
+ * it came from: data and used as given to and by the http_feed that answered
+ * HTTP_REQUEST. Slices taken from the request before do not move along.
+ */
+MUST_CHECK enum err http_keep(struct http_parser_state *parser,
+    const uint8_t *data, size_t used, struct http_request *request);
+/* The request was answered, or the connection ends: release its buffers. */
 void http_next(struct http_parser_state *parser);
 /* Has a head or body been begun and not finished? (slow-loris deadline) */
 bool http_pending(const struct http_parser_state *parser);
@@ -89,7 +98,8 @@ bool http_query(const struct http_request *request, const char *key,
 /* Percent-decode (plus = blank if plus) into a NUL-terminated text; false on
  * a bad escape, an encoded NUL, or more than size - 1 bytes. */
 bool http_unescape(struct http_slice in, bool plus, char *out, size_t size);
-/* True if every pair of the query decodes. */
+/* True if every pair of the query decodes; ';' is no separator, and refused
+ * as Go refuses it. */
 bool http_query_valid(const struct http_request *request);
 /* Reason phrase of a status. */
 const char *http_reason(int status);

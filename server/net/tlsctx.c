@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -71,7 +73,9 @@ static enum err
 open_file(const char *path, bool secret, BIO **out, const char **problem)
 {
 	struct stat status;
-	FILE *file = fopen(path, "re");
+	/* Not blocking: a pipe under this name must not hang us. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 
 	*out = NULL;
 	if (file == NULL || fstat(fileno(file), &status) != 0)
@@ -87,6 +91,8 @@ open_file(const char *path, bool secret, BIO **out, const char **problem)
 		return OK;
 	if (file != NULL)
 		(void)fclose(file);
+	else if (fd >= 0)
+		(void)close(fd);
 	return ERR_IO;
 }
 
