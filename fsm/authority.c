@@ -140,27 +140,31 @@ authority_index(struct txn *txn, uint64_t *index)
 	return OK;
 }
 
-/* The stored configuration against the expectation, 0 = none. */
+/*
+ * The stored configuration against the expectation, 0 = none. The cluster id
+ * is the trust domain: once stored it stays, so that a bootstrap command that
+ * arrives late cannot change it under roots made for the old one.
+ */
 static enum err
-config_cas(struct txn *txn, uint64_t cas, struct fsm_result *result)
+config_admit(struct txn *txn, uint64_t cas, struct span cluster_id,
+    struct fsm_result *result)
 {
-	uint64_t modify_index = 0; /* absent */
-	struct ca_config have;
+	struct ca_config have = {0};
 	enum err rc;
 
-	if (cas == 0)
-		return OK;
 	rc = authority_config(txn, &have, NULL);
-	if (rc == OK)
-		modify_index = have.modify_index;
-	else if (rc != ERR_NOTFOUND)
+	if (rc != OK && rc != ERR_NOTFOUND)
 		return rc;
-	if (modify_index != cas)
+	if (cas != 0 && have.modify_index != cas)
 		fsm_result_refuse(result, ERR_CONFLICT, CAS_TEXT);
+	else if (rc == OK && have.cluster_id.size > 0 && cluster_id.size > 0 &&
+	    !span_equal(have.cluster_id, cluster_id))
+		fsm_result_refuse(result, ERR_CONFLICT,
+		    "the cluster ID cannot change once it is stored");
 	return OK;
 }
 
-/* Write what ca_config_check and config_cas let pass. */
+/* Write what ca_config_check and config_admit let pass. */
 static enum err
 config_store(struct txn *txn, uint64_t revision, const struct ca_config *config,
     uint64_t *created)
@@ -190,7 +194,7 @@ authority_apply_config(struct txn *txn, uint64_t revision,
 
 	if (!ca_config_check(&set->config, result))
 		return OK;
-	rc = config_cas(txn, set->cas, result);
+	rc = config_admit(txn, set->cas, set->config.cluster_id, result);
 	if (rc != OK || result->code != OK)
 		return rc;
 
@@ -342,7 +346,8 @@ authority_apply_roots(struct txn *txn, uint64_t revision,
 		return OK;
 	}
 	if (set->has_config) {
-		rc = config_cas(txn, set->config.cas, result);
+		rc = config_admit(txn, set->config.cas,
+		    set->config.config.cluster_id, result);
 		if (rc != OK || result->code != OK)
 			return rc;
 	}

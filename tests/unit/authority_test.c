@@ -135,6 +135,24 @@ blank_cluster_id_keeps_the_stored_one(void **state)
 }
 
 static void
+another_cluster_id_is_refused_once_one_is_stored(void **state)
+{
+	struct ca_config config = sample_config("{\"x\":1}");
+	struct fsm_result result;
+	struct state s;
+
+	(void)state;
+	state_open(&s);
+	(void)set_config(&s, 1, sample_config("{}"), 0);
+	config.cluster_id = span_of("another");
+	result = set_config(&s, 2, config, 0);
+	assert_int_equal(result.code, ERR_CONFLICT);
+	assert_false(result.changed);
+	assert_config(&s, "{}", 1, 1);
+	state_close(&s);
+}
+
+static void
 config_survives_an_image_with_its_indexes(void **state) /* C041 */
 {
 	struct state a, b;
@@ -352,6 +370,7 @@ main(void)
 	    cmocka_unit_test(config_set_without_index_is_read_back),
 	    cmocka_unit_test(config_compare_and_set_follows_the_contract),
 	    cmocka_unit_test(blank_cluster_id_keeps_the_stored_one),
+	    cmocka_unit_test(another_cluster_id_is_refused_once_one_is_stored),
 	    cmocka_unit_test(config_survives_an_image_with_its_indexes),
 	    cmocka_unit_test(bad_configs_are_refused),
 	    cmocka_unit_test(provider_row_is_set_read_and_deleted),
