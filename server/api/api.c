@@ -13,6 +13,7 @@
 #include "server/api/route.h"
 #include "server/api/zip.h"
 #include "server/config.h"
+#include "server/log.h"
 
 #define ALLOW_MAX 64 /* bytes of an Allow header */
 
@@ -219,6 +220,11 @@ api_handle(void *arg, struct conn *conn, const struct http_request *request)
 		return;
 	}
 	ask.query.pretty |= config->dev; /* contract 1.5 */
+	if (request->method == HTTP_GET_ && request->body.size > 0) {
+		log_event(LOG_WARN, "http",
+		    "a GET request has a body, which is ignored: path=%s",
+		    route->path);
+	}
 	if ((route->flags & ROUTE_CONNECT) && !config->connect_enabled) {
 		reply_error(&ask, 500,
 		    "Connect must be enabled in order to use this endpoint");

@@ -88,12 +88,21 @@ take_name(const struct ask *ask, const struct http_request *request,
 	return false;
 }
 
+/* What errand_run's arg says: was a target named? */
+static const bool named = true;
+
 static void
 on_transferred(const struct ask *ask, struct node_call *call, const void *arg)
 {
+	struct errmsg why;
 	struct buf json;
 
-	(void)arg;
+	if (call->status == ERR_NOTFOUND) {
+		(void)err_set(&why, call->status,
+		    "Failed to transfer Leader: %s", call->why.text);
+		reply_error(ask, arg == &named ? 404 : 500, why.text);
+		return;
+	}
 	if (call->status != OK) {
 		reply_failure(ask, call->status, &call->why);
 		return;
@@ -154,7 +163,8 @@ api_transfer_leader(const struct ask *ask, const struct http_request *request)
 		buf_free(&target);
 		return;
 	}
-	errand_run(ask, NODE_CALL_TRANSFER, &target, on_transferred, NULL);
+	errand_run(ask, NODE_CALL_TRANSFER, &target, on_transferred,
+	    id[0] != '\0' ? &named : NULL);
 }
 
 static void

@@ -144,7 +144,17 @@ answer_read(struct read *read, const struct view *view)
 }
 
 static void
-refuse(struct read *read, enum err code, const struct errmsg *why)
+fault(struct read *read, enum err code, const struct errmsg *why)
+{
+	struct ask ask = ask_of(read);
+
+	read_free(read);
+	reply_fault(&ask, code, why);
+}
+
+/* Its barrier failed. */
+static void
+refuse(struct read *read, enum err code)
 {
 	struct ask ask = ask_of(read);
 	bool consistent = read->mode == READ_CONSISTENT;
@@ -155,7 +165,7 @@ refuse(struct read *read, enum err code, const struct errmsg *why)
 	else if (code == ERR_TIMEOUT)
 		reply_error(&ask, 500, "No cluster leader");
 	else
-		reply_failure(&ask, code, why);
+		reply_failure(&ask, code, NULL);
 }
 
 static void
@@ -199,7 +209,7 @@ park(struct read *read, struct view *view)
 			refuse_limit(read, "limits.max_parked_per_address",
 			    config->max_parked_per_address);
 		} else {
-			refuse(read, rc, NULL);
+			fault(read, rc, NULL);
 		}
 		return;
 	}
@@ -226,7 +236,7 @@ look(struct read *read)
 	rc = view_get(read->api, read->kind, object_of(read), read->pretty,
 	    read->gzip, &view, &why);
 	if (rc != OK)
-		refuse(read, rc, &why);
+		fault(read, rc, &why);
 	else if (read->index < view.index || read->final)
 		answer_read(read, &view);
 	else
@@ -242,7 +252,7 @@ blocking_passed(struct gate_wait *wait)
 	if (wait->status == OK || (read->kind->flags & VIEW_AGE))
 		look(read);
 	else
-		refuse(read, wait->status, NULL);
+		refuse(read, wait->status);
 }
 
 static uint64_t
@@ -263,7 +273,7 @@ read_new(const struct ask *ask, const struct view_kind *kind,
 	struct read *read = calloc(1, sizeof(*read) + object.size);
 
 	if (read == NULL) {
-		reply_failure(ask, ERR_NOMEM, NULL);
+		reply_fault(ask, ERR_NOMEM, NULL);
 		return NULL;
 	}
 	read->api = ask->api;
@@ -308,7 +318,7 @@ blocking_read(
 	rc = view_get(
 	    ask->api, kind, object, ask->query.pretty, ask->gzip, &view, &why);
 	if (rc != OK) {
-		reply_failure(ask, rc, &why);
+		reply_fault(ask, rc, &why);
 		return;
 	}
 	if (index < view.index) {

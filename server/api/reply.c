@@ -112,13 +112,22 @@ reply_retry(const struct ask *ask, int status, const char *text)
 }
 
 void
+reply_fault(const struct ask *ask, enum err code, const struct errmsg *why)
+{
+	if (code == ERR_NOMEM)
+		reply_retry(ask, 503, "out of memory");
+	else
+		reply_error(ask, 500,
+		    why == NULL || why->text[0] == '\0' ? err_text(code)
+							: why->text);
+}
+
+void
 reply_failure(const struct ask *ask, enum err code, const struct errmsg *why)
 {
-	static const struct errmsg none;
+	bool told = why != NULL && why->text[0] != '\0';
 	struct errmsg text;
 
-	if (why == NULL)
-		why = &none;
 	/* Not a switch: most codes are answered alike. */
 	if (code == ERR_NOLEADER) {
 		reply_error(ask, 500, "No cluster leader");
@@ -126,23 +135,19 @@ reply_failure(const struct ask *ask, enum err code, const struct errmsg *why)
 		reply_error(ask, 500,
 		    "leadership lost while committing log: the outcome is "
 		    "unknown, read before you retry");
+	} else if (code == ERR_BUSY && told) {
+		reply_retry(ask, 429, why->text);
 	} else if (code == ERR_BUSY) {
 		(void)err_set(&text, code,
 		    "too many writes in flight (limits.max_proposals is %u)",
 		    ask->api->server.config->max_proposals);
 		reply_retry(ask, 429, text.text);
 	} else if (code == ERR_FULL) {
-		(void)err_set(&text, code,
-		    "the state quota is reached (limits.state_quota): %s",
-		    why->text[0] == '\0' ? err_text(code) : why->text);
-		reply_error(ask, 507, text.text);
-	} else if (code == ERR_NOMEM) {
-		reply_retry(ask, 503, "out of memory");
+		reply_error(ask, 507, told ? why->text : err_text(code));
 	} else if (code == ERR_CLOSED) {
 		reply_retry(ask, 503, "the server is stopping");
 	} else {
-		reply_error(ask, 500,
-		    why->text[0] == '\0' ? err_text(code) : why->text);
+		reply_fault(ask, code, why);
 	}
 }
 

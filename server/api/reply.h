@@ -53,11 +53,14 @@ void reply_meta(struct reply_head *head, struct api *api, uint64_t index);
 void reply_error(const struct ask *ask, int status, const char *text);
 void reply_retry(const struct ask *ask, int status, const char *text);
 /*
- * A failure of node_propose, node_call, a barrier or a read, by contract 1.9.
- * Codes that have no fixed answer become 500 with why's text (NULL: the code's
- * name).
+ * A failure of node_propose, node_call or a barrier, by contract 1.9. Codes
+ * that have no fixed answer become 500 with why's text (NULL or empty: the
+ * code's name).
  */
 void reply_failure(
+    const struct ask *ask, enum err code, const struct errmsg *why);
+/* A failure of our own while reading: 503 without memory, else 500. */
+void reply_fault(
     const struct ask *ask, enum err code, const struct errmsg *why);
 
 /* 200 and nothing; behind: this server has not applied it yet. */
