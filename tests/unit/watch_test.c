@@ -7,6 +7,7 @@
 #include "server/cluster/watch.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <uv.h>
 
 #include "server/duration.h"
@@ -318,11 +319,21 @@ struct turns {
 	uint64_t last_ns, longest_ns;
 };
 
+/* Of this thread: what others do to the machine is not our stall. */
+static uint64_t
+cpu_ns(void)
+{
+	struct timespec now;
+
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), 0);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static void
 on_turn(uv_prepare_t *prepare)
 {
 	struct turns *t = prepare->data;
-	uint64_t now = uv_hrtime();
+	uint64_t now = cpu_ns();
 
 	if (t->last_ns != 0 && now - t->last_ns > t->longest_ns)
 		t->longest_ns = now - t->last_ns;
@@ -370,8 +381,7 @@ a_storm_is_spread_over_turns(void **state)
 		assert_int_equal(guests[i].order, i + 1);
 	}
 	assert_true(turns.longest_ns > 0);
-	if (getenv("TURN_LIMIT_OFF") == NULL)
-		assert_true(turns.longest_ns < 20000000);
+	assert_true(turns.longest_ns < 20000000);
 	uv_close((uv_handle_t *)&turns.prepare, NULL);
 	bench_run(&b, 1);
 	free(guests);
