@@ -305,7 +305,7 @@ gather(const struct formation *f, uint64_t *ids)
 }
 
 static void
-elect(struct formation *f)
+elect(struct formation *f, uint64_t now_ms)
 {
 	uint64_t ids[NODE_MEMBERS_MAX + 1];
 	unsigned expect = f->env->config->bootstrap_expect;
@@ -332,6 +332,8 @@ elect(struct formation *f)
 	if (identity_uuid(promise.cluster_id) != OK ||
 	    !give_promise(f, &promise, &why))
 		say(f, LOG_ERROR, "the promise could not be stored");
+	else
+		coordinate(f, now_ms);
 }
 
 void
@@ -348,6 +350,6 @@ formation_tick(struct formation *f, uint64_t now_ms)
 	} else if (self->cluster_id[0] != '\0') {
 		start(f, false); /* promised, or joining: wait to be added */
 	} else {
-		elect(f);
+		elect(f, now_ms);
 	}
 }

@@ -12,6 +12,7 @@
 #include "server/config.h"
 #include "server/duration.h"
 #include "server/metrics.h"
+#include "server/net/address.h"
 #include "server/version.h"
 #include "storage/txn.h"
 
@@ -35,16 +36,41 @@ struct status {
 	struct node_status shared; /* under lock */
 };
 
+static enum err
+own_address(
+    const struct config *config, char *out, size_t size, struct errmsg *why)
+{
+	struct address address;
+	enum err rc;
+
+	rc = address_parse(
+	    config->advertise != NULL ? config->advertise : config->bind,
+	    (uint16_t)config->port_server, &address, why);
+	if (rc != OK)
+		return rc;
+	if (address_is_any(&address))
+		return err_set(why, ERR_INVALID,
+		    "bind_addr %s listens everywhere: advertise_addr must say "
+		    "where others find this server",
+		    config->bind);
+	address_text(&address, out, size);
+	return OK;
+}
+
 enum err
-status_new(struct env *env, const char *address, struct status **out,
-    struct errmsg *why)
+status_new(struct env *env, struct status **out, struct errmsg *why)
 {
 	struct status *s = calloc(1, sizeof(*s));
+	enum err rc;
 
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
+	rc = own_address(env->config, s->address, sizeof(s->address), why);
+	if (rc != OK) {
+		free(s);
+		return rc;
+	}
 	s->env = env;
-	(void)snprintf(s->address, sizeof(s->address), "%s", address);
 	(void)pthread_mutex_init(&s->lock, NULL);
 	*out = s;
 	return OK;

@@ -24,9 +24,9 @@ struct status_facts {
 	    heard_ms; /* of the leader; 0 = we lead, or none */
 };
 
-/* address: our own, advertised, "ip:port"; copied. */
-MUST_CHECK enum err status_new(struct env *env, const char *address,
-    struct status **out, struct errmsg *why);
+/* ERR_INVALID: the configuration does not say where others find us. */
+MUST_CHECK enum err status_new(
+    struct env *env, struct status **out, struct errmsg *why);
 void status_free(struct status *status);
 /* The parts it asks; borrowed. */
 void status_use(struct status *status, const struct quorum *quorum,
@@ -38,6 +38,7 @@ void status_facts(
     struct status *status, bool started, struct status_facts *facts);
 /* Who we are and whom we know, into a hello. */
 void status_introduce(const struct status *status, struct hello *ours);
+/* Our own address as advertised, "ip:port". Borrowed. */
 const char *status_address(const struct status *status);
 
 /* Any thread. */
