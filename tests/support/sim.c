@@ -4,60 +4,18 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include <raft/fixture.h>
-
-#include "fsm/command.h"
-#include "fsm/entry.h"
-#include "fsm/fsm.h"
 #include "server/cluster/raftio.h"
 #include "storage/txn.h"
+#include "tests/support/sim_impl.h"
 #include "tests/support/test.h"
 
 #define MAP_SIZE  (UINT64_C(32) << 20)
 #define REDRAW_MS 700
-#define OUTCOMES  8192 /* log indexes remembered for the callbacks */
-#define DISK_MS   10   /* the fixture's own default */
-#define PROPOSALS 8192
-
-struct server {
-	struct sim *sim;
-	unsigned number;
-	struct raft *raft; /* the fixture's */
-	struct raft_fsm fsm;
-	struct raftio *raftio;
-	char *dir;
-	struct db *db;
-	struct txn *txn;             /* open: applied, not yet committed */
-	uint64_t applied;            /* in txn */
-	uint8_t chain[DB_HASH_SIZE]; /* as applied */
-	uint8_t tail[DB_HASH_SIZE];  /* of what was proposed */
-	raft_term led;               /* term in which it noticed to lead */
-	bool ready;
-	unsigned disk_ms; /* wanted, in force once no append is under way */
-	unsigned refused, ahead;
-	bool refusals[OUTCOMES]; /* by index */
-};
-
-struct sim {
-	struct raft_fixture fixture;
-	struct sim_options options;
-	uint64_t random;
-	uint64_t redraw; /* time of the next change of election timeouts */
-	struct server servers[SIM_SERVERS_MAX];
-	uint64_t proposed;
-	bool acknowledged[PROPOSALS];
-	struct fsm_outcome outcome; /* too large for the stack */
-};
-
-struct proposal {
-	struct raft_apply apply;
-	struct server *server;
-	uint64_t id;
-};
+#define DISK_MS   10 /* the fixture's own default */
 
 struct barrier {
 	struct raft_barrier barrier;
-	struct server *server;
+	struct sim_server *server;
 	raft_term term;
 };
 
@@ -107,7 +65,7 @@ sim_now(struct sim *sim)
 static int
 on_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
 {
-	struct server *server = fsm->data;
+	struct sim_server *server = fsm->data;
 	struct sim *sim = server->sim;
 	uint64_t index = raft_last_applied(server->raft) + 1;
 	struct topics topics = {0};
@@ -124,7 +82,7 @@ on_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
 	server->applied = index;
 	memcpy(server->chain, txn_meta(server->txn)->chain, DB_HASH_SIZE);
 	server->refused += sim->outcome.refused;
-	server->refusals[index % OUTCOMES] = sim->outcome.refused;
+	server->refusals[index % SIM_OUTCOMES] = sim->outcome.refused;
 	if (!sim->outcome.refused)
 		assert_int_equal(sim->outcome.results[0].code, OK);
 	return 0;
@@ -168,7 +126,7 @@ on_fatal(void *arg, const char *what, const char *reason)
 
 /* Hazard 4: only what the local log has stored may be committed. */
 static void
-commit(struct server *server)
+commit(struct sim_server *server)
 {
 	struct errmsg why;
 	struct db_meta meta;
@@ -194,7 +152,7 @@ static void
 on_barrier(struct raft_barrier *req, int status)
 {
 	struct barrier *barrier = CONTAINER_OF(req, struct barrier, barrier);
-	struct server *server = barrier->server;
+	struct sim_server *server = barrier->server;
 
 	if (status == 0 && barrier->term == server->led &&
 	    raft_state(server->raft) == RAFT_LEADER &&
@@ -207,7 +165,7 @@ on_barrier(struct raft_barrier *req, int status)
 
 /* A new leader's first act (hazard 1). */
 static void
-lead(struct server *server)
+lead(struct sim_server *server)
 {
 	struct barrier *barrier;
 
@@ -233,7 +191,7 @@ lead(struct server *server)
 /* A disk that got faster would let a later write overtake an earlier one in the
  * fixture, which libraft cannot bear and its real disk never does. */
 static void
-disk(struct server *server)
+disk(struct sim_server *server)
 {
 	if (server->raftio != NULL && raftio_appends(server->raftio) > 0)
 		return;
@@ -321,10 +279,10 @@ sim_until_any_ready(struct sim *sim, unsigned ms, unsigned *server)
 static bool
 equal(struct sim *sim)
 {
-	const struct server *first = &sim->servers[0];
+	const struct sim_server *first = &sim->servers[0];
 
 	for (unsigned i = 0; i < sim->options.servers; i++) {
-		const struct server *server = &sim->servers[i];
+		const struct sim_server *server = &sim->servers[i];
 
 		if (server->txn != NULL || server->applied != first->applied ||
 		    raft_last_index(server->raft) !=
@@ -388,244 +346,12 @@ sim_latency(
 	sim->servers[server].disk_ms = disk_ms;
 }
 
-/* -- writes --------------------------------------------------------------- */
-
-static void
-scope_of(uint64_t id, char out[32])
-{
-	snprintf(out, 32, "write-%" PRIu64, id);
-}
-
-static void
-on_applied(struct raft_apply *req, int status, void *result)
-{
-	struct proposal *proposal = CONTAINER_OF(req, struct proposal, apply);
-	struct server *server = proposal->server;
-
-	(void)result;
-	if (status == 0 && !server->refusals[req->index % OUTCOMES])
-		server->sim->acknowledged[proposal->id] = true;
-	free(proposal);
-}
-
-/* One entry with one command, as the node packs it. */
-static void
-pack(struct server *server, uint64_t id, struct buf *entry,
-    uint8_t hash[static DB_HASH_SIZE])
-{
-	struct command command = {.type = COMMAND_TLSCONF_SET};
-	const struct request_id request = {0};
-	struct buf bytes = buf_new(COMMAND_SIZE_MAX);
-	struct errmsg why;
-	char scope[32];
-
-	scope_of(id, scope);
-	command.tlsconf_set.scope = span_of(scope);
-	command.tlsconf_set.document = span_of("{}");
-	assert_int_equal(command_encode(&command, &bytes, &why), OK);
-	entry_begin(entry, raft_last_index(server->raft) + 1,
-	    raft_current_term(server->raft), server->tail);
-	entry_add(entry, &request, bytes.data, bytes.size);
-	assert_int_equal(entry_end(entry, 1, hash, &why), OK);
-	buf_free(&bytes);
-}
-
-enum err
-sim_propose(struct sim *sim, unsigned number, uint64_t *id)
-{
-	struct server *server = &sim->servers[number];
-	struct buf entry = buf_new(ENTRY_SIZE_MAX);
-	uint8_t hash[DB_HASH_SIZE];
-	struct proposal *proposal;
-	struct raft_buffer buf;
-	int rv;
-
-	if (!server->ready)
-		return ERR_BADSTATE;
-	*id = sim->proposed++;
-	assert_true(*id < PROPOSALS);
-	pack(server, *id, &entry, hash);
-	buf.len = entry.size;
-	buf.base = raft_malloc(buf.len);
-	proposal = calloc(1, sizeof(*proposal));
-	assert_non_null(buf.base);
-	assert_non_null(proposal);
-	memcpy(buf.base, entry.data, entry.size);
-	buf_free(&entry);
-	proposal->server = server;
-	proposal->id = *id;
-	rv = raft_apply(server->raft, &proposal->apply, &buf, 1, on_applied);
-	if (rv == 0) {
-		memcpy(server->tail, hash, DB_HASH_SIZE);
-		return OK;
-	}
-	assert_true(rv == RAFT_NOTLEADER || rv == RAFT_NOSPACE);
-	raft_free(buf.base);
-	free(proposal);
-	return rv == RAFT_NOTLEADER ? ERR_NOTLEADER : ERR_FULL;
-}
-
-bool
-sim_acknowledged(const struct sim *sim, uint64_t id)
-{
-	return sim->acknowledged[id];
-}
-
-unsigned
-sim_acknowledged_count(const struct sim *sim)
-{
-	unsigned count = 0;
-
-	for (uint64_t id = 0; id < sim->proposed; id++)
-		count += sim->acknowledged[id];
-	return count;
-}
-
-bool
-sim_has(struct sim *sim, unsigned server, uint64_t id)
-{
-	struct tlsconf conf;
-	struct errmsg why;
-	struct txn *txn;
-	uint64_t index;
-	char scope[32];
-	enum err rc;
-
-	scope_of(id, scope);
-	assert_int_equal(txn_read(sim->servers[server].db, &txn, &why), OK);
-	rc = tlsconf_get(txn, span_of(scope), &conf, &index, &why);
-	txn_abort(txn);
-	assert_true(rc == OK || rc == ERR_NOTFOUND);
-	return rc == OK;
-}
-
-/* -- membership ----------------------------------------------------------- */
-
-static void
-on_changed(struct raft_change *req, int status)
-{
-	(void)status;
-	free(req);
-}
-
-/* The one function through which membership changes. */
-static enum err
-change(struct sim *sim, unsigned by, unsigned server, bool remove)
-{
-	struct raft *raft = sim->servers[by].raft;
-	struct raft_change *req;
-	raft_id id = server + 1;
-	int rv;
-
-	if (!sim->servers[by].ready)
-		return ERR_BADSTATE;
-	req = calloc(1, sizeof(*req));
-	assert_non_null(req);
-	if (remove)
-		rv = raft_remove(raft, req, id, on_changed);
-	else
-		rv = raft_assign(raft, req, id, RAFT_VOTER, on_changed);
-	if (rv == 0)
-		return OK;
-	free(req);
-	return ERR_BUSY;
-}
-
-enum err
-sim_assign_voter(struct sim *sim, unsigned by, unsigned server)
-{
-	return change(sim, by, server, false);
-}
-
-enum err
-sim_remove(struct sim *sim, unsigned by, unsigned server)
-{
-	return change(sim, by, server, true);
-}
-
-static void
-on_transferred(struct raft_transfer *req)
-{
-	free(req);
-}
-
-enum err
-sim_transfer(struct sim *sim, unsigned by)
-{
-	struct raft_transfer *req;
-
-	if (!sim->servers[by].ready)
-		return ERR_BADSTATE;
-	req = calloc(1, sizeof(*req));
-	assert_non_null(req);
-	if (raft_transfer(sim->servers[by].raft, req, 0, on_transferred) == 0)
-		return OK;
-	free(req);
-	return ERR_BUSY;
-}
-
-/* -- looking -------------------------------------------------------------- */
-
-unsigned
-sim_refused(const struct sim *sim, unsigned server)
-{
-	return sim->servers[server].refused;
-}
-
-unsigned
-sim_ahead(const struct sim *sim, unsigned server)
-{
-	return sim->servers[server].ahead;
-}
-
-void
-sim_state_hash(
-    struct sim *sim, unsigned server, uint8_t hash[static DB_HASH_SIZE])
-{
-	struct db_meta meta;
-
-	db_meta(sim->servers[server].db, &meta);
-	db_state_hash(&meta, hash);
-}
-
-void
-sim_assert_equal(struct sim *sim)
-{
-	struct db_meta first, meta;
-
-	db_meta(sim->servers[0].db, &first);
-	for (unsigned i = 0; i < sim->options.servers; i++) {
-		struct errmsg why;
-		struct txn *txn;
-		bool sums;
-
-		db_meta(sim->servers[i].db, &meta);
-		assert_memory_equal(&meta, &first, sizeof(meta));
-		assert_int_equal(sim_refused(sim, i), sim_refused(sim, 0));
-		assert_int_equal(txn_read(sim->servers[i].db, &txn, &why), OK);
-		assert_int_equal(txn_verify(txn, &sums), OK);
-		assert_true(sums);
-		txn_abort(txn);
-	}
-}
-
-void
-sim_assert_kept(struct sim *sim)
-{
-	for (uint64_t id = 0; id < sim->proposed; id++) {
-		if (!sim_acknowledged(sim, id))
-			continue;
-		for (unsigned i = 0; i < sim->options.servers; i++)
-			assert_true(sim_has(sim, i, id));
-	}
-}
-
 /* -- life ----------------------------------------------------------------- */
 
 static void
 server_grow(struct sim *sim, unsigned number)
 {
-	struct server *server = &sim->servers[number];
+	struct sim_server *server = &sim->servers[number];
 	const struct raftio_hooks hooks = {
 	    .arg = server, .dump = on_dump, .fatal = on_fatal};
 	unsigned election = sim->options.election_ms[number];
@@ -687,7 +413,7 @@ sim_free(struct sim *sim)
 {
 	raft_fixture_close(&sim->fixture); /* still applies what is due */
 	for (unsigned i = 0; i < sim->options.servers; i++) {
-		struct server *server = &sim->servers[i];
+		struct sim_server *server = &sim->servers[i];
 
 		txn_abort(server->txn);
 		db_abandon(server->db);
