@@ -60,6 +60,7 @@ reply_meta(struct reply_head *head, struct api *api, uint64_t index)
 	reply_line(head, "X-Consul-KnownLeader",
 	    node_leader_known(node) ? "true" : "false");
 	reply_number(head, "X-Consul-LastContact", node_last_contact_ms(node));
+	reply_line(head, "X-Consul-Query-Backend", "blocking-query");
 }
 
 void

@@ -46,7 +46,7 @@ struct reply_head {
 void reply_head(struct reply_head *head);
 void reply_line(struct reply_head *head, const char *name, const char *value);
 void reply_number(struct reply_head *head, const char *name, uint64_t value);
-/* X-Consul-Index (0 becomes 1), KnownLeader, LastContact. */
+/* X-Consul-Index (0 becomes 1), KnownLeader, LastContact, Query-Backend. */
 void reply_meta(struct reply_head *head, struct api *api, uint64_t index);
 
 /* Text of an error. retry: with Retry-After: 1. */

@@ -25,6 +25,8 @@ a_read_answers_at_once_with_the_headers(void **state)
 	assert_true(conn_has(&b.conn, "X-Consul-Index: 1"));
 	assert_true(conn_has(&b.conn, "X-Consul-KnownLeader: true"));
 	assert_true(conn_has(&b.conn, "X-Consul-LastContact: 17"));
+	assert_true(
+	    conn_has(&b.conn, "X-Consul-Query-Backend: blocking-query"));
 	assert_true(conn_has(&b.conn, "X-Consul-Default-ACL-Policy: allow"));
 	assert_true(conn_has(&b.conn, "Vary: Accept-Encoding"));
 	assert_int_equal(b.node.barriers, 0);
