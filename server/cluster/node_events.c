@@ -67,7 +67,7 @@ node_tell_role(struct node *n)
 	n->ready = ready;
 	metrics_set(METRIC_RAFT_LEADER, ready ? 1 : 0);
 	if (ready) /* leader tasks want the voters' clocks */
-		(void)quorum_begin(n->quorum);
+		quorum_pulse(n->quorum);
 	for (unsigned i = 0; i < n->role_count; i++)
 		n->roles[i].cb(n->roles[i].arg, ready, term);
 }
@@ -101,6 +101,7 @@ on_role(void *arg)
 	if (n->ready && !consensus_ready(n->consensus))
 		node_tell_role(n);
 	n->pushed = 0;
+	status_refresh(n->status, n->started);
 	status_facts(n->status, n->started, &n->facts);
 }
 

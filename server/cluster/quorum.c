@@ -121,6 +121,13 @@ quorum_begin(struct quorum *q)
 	return true;
 }
 
+void
+quorum_pulse(struct quorum *q)
+{
+	q->pulse_ms = time_mono_ms();
+	ping_voters(q, 0, consensus_term(q->env->consensus));
+}
+
 static void
 answer_ping(struct quorum *q, uint64_t from, struct reader in)
 {
@@ -216,10 +223,8 @@ quorum_tick(struct quorum *q, uint64_t now_ms)
 			end_round(q, &q->rounds[i], false);
 	}
 	if (consensus_leading(q->env->consensus) &&
-	    now_ms - q->pulse_ms >= PULSE_MS) {
-		q->pulse_ms = now_ms;
-		ping_voters(q, 0, consensus_term(q->env->consensus));
-	}
+	    now_ms - q->pulse_ms >= PULSE_MS)
+		quorum_pulse(q);
 }
 
 void

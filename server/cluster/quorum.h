@@ -32,6 +32,8 @@ uint64_t quorum_next(const struct quorum *quorum);
 /* Begin it; cb may run inside, when self is enough. false: not leading, or
  * ROUNDS_MAX are under way; cb does not run. */
 bool quorum_begin(struct quorum *quorum);
+/* Ask all voters for fresh facts, outside any round. */
+void quorum_pulse(struct quorum *quorum);
 void quorum_frame(
     struct quorum *quorum, uint64_t from, const struct frame *frame);
 /* Fail rounds older than an election timeout; ping each 500 ms while leading
