@@ -21,12 +21,13 @@ struct read {
 	struct api *api;
 	struct conn *conn;
 	const struct view_kind *kind;
+	struct crowd_seat *seat;
 	uint64_t index;       /* answer only with something newer; 0 = any */
 	uint64_t deadline_ms; /* monotonic; unused if index is 0 */
 	uint8_t mode;         /* enum read_mode */
 	bool pretty, gzip;
 	bool final;   /* answer with what is there */
-	bool counted; /* in the crowd and in the gauge */
+	bool counted; /* in the gauge, and in the crowd if it has a seat */
 	uint8_t object_size;
 	char object[];
 };
@@ -49,27 +50,20 @@ object_of(const struct read *read)
 	return (struct span){read->object, read->object_size};
 }
 
-/* Whose parked reads are limited: everyone's but our own machine's. */
-static struct crowd *
-crowd_of(const struct read *read, uint8_t ip[static CROWD_ADDRESS])
-{
-	if (conn_is_loopback(read->conn))
-		return NULL;
-	conn_peer_ip(read->conn, ip);
-	return read->api->server.crowd;
-}
-
+/* Everyone's parked reads are limited but our own machine's. */
 static enum err
 count_in(struct read *read)
 {
+	struct crowd *crowd = read->api->server.crowd;
 	uint8_t ip[CROWD_ADDRESS];
-	struct crowd *crowd = crowd_of(read, ip);
 	enum err rc = OK;
 
 	if (read->counted)
 		return OK;
-	if (crowd != NULL)
-		rc = crowd_enter(crowd, ip);
+	if (crowd != NULL && !conn_is_loopback(read->conn)) {
+		conn_peer_ip(read->conn, ip);
+		rc = crowd_enter(crowd, ip, &read->seat);
+	}
 	if (rc != OK)
 		return rc;
 	metrics_add(METRIC_RPC_BLOCKING, 1);
@@ -80,14 +74,11 @@ count_in(struct read *read)
 static void
 count_out(struct read *read)
 {
-	uint8_t ip[CROWD_ADDRESS];
-	struct crowd *crowd = crowd_of(read, ip);
-
 	if (!read->counted)
 		return;
 	metrics_add(METRIC_RPC_BLOCKING, -1);
-	if (crowd != NULL)
-		crowd_leave(crowd, ip);
+	if (read->seat != NULL)
+		crowd_leave(read->api->server.crowd, read->seat);
 }
 
 /* Before the answer: the conn may be gone after that. */

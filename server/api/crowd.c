@@ -7,8 +7,8 @@
 
 #define BUCKETS 1024 /* power of two */
 
-struct member {
-	struct member *next;
+struct crowd_seat {
+	struct crowd_seat *next;
 	uint8_t address[CROWD_ADDRESS];
 	unsigned count;
 };
@@ -16,7 +16,7 @@ struct member {
 struct crowd {
 	pthread_mutex_t lock;
 	unsigned max;
-	struct member *buckets[BUCKETS];
+	struct crowd_seat *buckets[BUCKETS];
 };
 
 enum err
@@ -41,23 +41,23 @@ crowd_free(struct crowd *crowd)
 	if (crowd == NULL)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++) {
-		struct member *next;
+		struct crowd_seat *next;
 
-		for (struct member *m = crowd->buckets[i]; m != NULL;
-		     m = next) {
-			next = m->next;
-			free(m);
+		for (struct crowd_seat *seat = crowd->buckets[i]; seat != NULL;
+		     seat = next) {
+			next = seat->next;
+			free(seat);
 		}
 	}
 	pthread_mutex_destroy(&crowd->lock);
 	free(crowd);
 }
 
-/* Where the pointer to the member stands, or the end of its chain. */
-static struct member **
+/* Where the pointer to the seat stands, or the end of its chain. */
+static struct crowd_seat **
 locate(struct crowd *crowd, const uint8_t *address)
 {
-	struct member **at;
+	struct crowd_seat **at;
 	uint64_t high, low;
 
 	memcpy(&high, address, sizeof(high));
@@ -71,9 +71,10 @@ locate(struct crowd *crowd, const uint8_t *address)
 }
 
 enum err
-crowd_enter(struct crowd *crowd, const uint8_t address[static CROWD_ADDRESS])
+crowd_enter(struct crowd *crowd, const uint8_t address[static CROWD_ADDRESS],
+    struct crowd_seat **seat)
 {
-	struct member **at;
+	struct crowd_seat **at;
 	enum err rc = OK;
 
 	pthread_mutex_lock(&crowd->lock);
@@ -83,28 +84,30 @@ crowd_enter(struct crowd *crowd, const uint8_t address[static CROWD_ADDRESS])
 		if (*at != NULL)
 			memcpy((*at)->address, address, CROWD_ADDRESS);
 	}
-	if (*at == NULL)
+	if (*at == NULL) {
 		rc = ERR_NOMEM;
-	else if ((*at)->count >= crowd->max)
+	} else if ((*at)->count >= crowd->max) {
 		rc = ERR_LIMIT;
-	else
+	} else {
 		(*at)->count++;
+		*seat = *at;
+	}
 	pthread_mutex_unlock(&crowd->lock);
 	return rc;
 }
 
 void
-crowd_leave(struct crowd *crowd, const uint8_t address[static CROWD_ADDRESS])
+crowd_leave(struct crowd *crowd, struct crowd_seat *seat)
 {
-	struct member **at, *member;
+	struct crowd_seat **at;
 
 	pthread_mutex_lock(&crowd->lock);
-	at = locate(crowd, address);
-	member = *at;
-	assert(member != NULL && member->count > 0);
-	if (--member->count == 0) {
-		*at = member->next;
-		free(member);
+	assert(seat->count > 0);
+	if (--seat->count == 0) {
+		at = locate(crowd, seat->address);
+		assert(*at == seat);
+		*at = seat->next;
+		free(seat);
 	}
 	pthread_mutex_unlock(&crowd->lock);
 }

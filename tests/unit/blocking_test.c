@@ -322,7 +322,8 @@ limits_are_named_with_429(void **state)
 	assert_int_equal(conns[6].status, 429);
 	assert_string_equal(conn_text(&conns[6]),
 	    "too many parked reads (limits.max_parked is 5)");
-	conn_vanish(&conns[0]); /* makes room in both */
+	memset(conns[0].ip, 0, 16); /* a reset connection has no peer */
+	conn_vanish(&conns[0]);     /* makes room in both */
 	conns[7].ip[15] = 1;
 	bench_send(&b, &conns[7], "GET", WEB "?index=1&stale", NULL, NULL);
 	assert_false(conns[7].replied);

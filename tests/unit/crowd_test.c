@@ -12,20 +12,21 @@ static void
 the_limit_is_per_address(void **state)
 {
 	uint8_t a[CROWD_ADDRESS] = {1}, b[CROWD_ADDRESS] = {2};
+	struct crowd_seat *seats[4] = {NULL}, *none = NULL;
 	struct crowd *crowd;
 	struct errmsg why;
 
 	(void)state;
 	assert_int_equal(crowd_new(2, &crowd, &why), OK);
-	assert_int_equal(crowd_enter(crowd, a), OK);
-	assert_int_equal(crowd_enter(crowd, a), OK);
-	assert_int_equal(crowd_enter(crowd, a), ERR_LIMIT);
-	assert_int_equal(crowd_enter(crowd, b), OK);
-	crowd_leave(crowd, a);
-	assert_int_equal(crowd_enter(crowd, a), OK);
-	crowd_leave(crowd, a);
-	crowd_leave(crowd, a);
-	crowd_leave(crowd, b);
+	assert_int_equal(crowd_enter(crowd, a, &seats[0]), OK);
+	assert_int_equal(crowd_enter(crowd, a, &seats[1]), OK);
+	assert_int_equal(crowd_enter(crowd, a, &none), ERR_LIMIT);
+	assert_null(none);
+	assert_int_equal(crowd_enter(crowd, b, &seats[2]), OK);
+	crowd_leave(crowd, seats[0]);
+	assert_int_equal(crowd_enter(crowd, a, &seats[3]), OK);
+	for (size_t i = 1; i < 4; i++)
+		crowd_leave(crowd, seats[i]);
 	crowd_free(crowd);
 	crowd_free(NULL);
 }
@@ -37,9 +38,10 @@ come_and_go(void *arg)
 
 	for (unsigned i = 0; i < 20000; i++) {
 		uint8_t address[CROWD_ADDRESS] = {(uint8_t)(i % 50)};
+		struct crowd_seat *seat = NULL;
 
-		assert_int_equal(crowd_enter(crowd, address), OK);
-		crowd_leave(crowd, address);
+		assert_int_equal(crowd_enter(crowd, address, &seat), OK);
+		crowd_leave(crowd, seat);
 	}
 	return NULL;
 }
@@ -48,6 +50,7 @@ static void
 loops_may_count_at_the_same_time(void **state)
 {
 	uint8_t address[CROWD_ADDRESS] = {7};
+	struct crowd_seat *seat;
 	pthread_t threads[2];
 	struct crowd *crowd;
 	struct errmsg why;
@@ -60,10 +63,10 @@ loops_may_count_at_the_same_time(void **state)
 	}
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	assert_int_equal(crowd_enter(crowd, address), OK);
-	assert_int_equal(crowd_enter(crowd, address), OK);
-	assert_int_equal(crowd_enter(crowd, address), ERR_LIMIT);
-	crowd_free(crowd);
+	assert_int_equal(crowd_enter(crowd, address, &seat), OK);
+	assert_int_equal(crowd_enter(crowd, address, &seat), OK);
+	assert_int_equal(crowd_enter(crowd, address, &seat), ERR_LIMIT);
+	crowd_free(crowd); /* with its seats */
 }
 
 int
