@@ -181,6 +181,15 @@ raftdir_free(struct raftdir *dir)
 	*dir = (struct raftdir){.path = dir->path};
 }
 
+bool
+raftdir_superseded(const struct raftdir_list *closed, size_t i)
+{
+	const struct raftdir_file *file = &closed->files[i];
+
+	return i + 1 < closed->count && file->key[0] == file[1].key[0] &&
+	    file->key[1] < file[1].key[1];
+}
+
 static enum err
 read_all(int fd, uint8_t *data, size_t size)
 {

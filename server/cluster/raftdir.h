@@ -15,6 +15,7 @@
 
 #include "storage/err.h"
 
+#define RAFTDIR_FILE_MAX (UINT64_C(1) << 30) /* bytes of a segment */
 #define RAFTDIR_NAME_MAX 128 /* with NUL; raft_uv passes over longer names */
 
 struct raftdir_file {
@@ -40,6 +41,10 @@ struct raftdir {
 MUST_CHECK enum err raftdir_list(
     const char *path, struct raftdir *out, struct errmsg *why);
 void raftdir_free(struct raftdir *dir);
+
+/* Is closed segment i the shorter of two with one first index? raft_uv writes
+ * it when it truncates, before it removes the longer one. */
+bool raftdir_superseded(const struct raftdir_list *closed, size_t i);
 
 /*
  * A whole file in memory, freed by the caller with free(); *data NULL and size

@@ -194,7 +194,8 @@ segment_read(struct scan *scan, const char *name, uint8_t **data, size_t *size)
 {
 	enum err rc;
 
-	rc = raftdir_read(&scan->dir, name, FILE_MAX, data, size, scan->why);
+	rc = raftdir_read(
+	    &scan->dir, name, RAFTDIR_FILE_MAX, data, size, scan->why);
 	return rc == ERR_LIMIT ? ERR_CORRUPT : rc;
 }
 
@@ -234,6 +235,29 @@ out:
 	return rc;
 }
 
+/* Ranges are ranges, and only a truncation cut short makes two overlap. */
+static enum err
+closed_names(struct scan *scan)
+{
+	const struct raftdir_list *list = &scan->dir.closed;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct raftdir_file *file = &list->files[i];
+
+		if (file->key[0] == 0 || file->key[1] < file->key[0]) {
+			return segment_bad(
+			    scan, file->name, 0, "no range of indexes");
+		}
+		if (i > 0 && file->key[0] <= file[-1].key[1] &&
+		    !raftdir_superseded(list, i - 1)) {
+			return err_set(scan->why, ERR_CORRUPT,
+			    "%s: segments %s and %s overlap", scan->dir.path,
+			    file[-1].name, file->name);
+		}
+	}
+	return OK;
+}
+
 /*
  * The newest run of closed segments without a gap is what raft_uv loads; older
  * ones may be left over from before a snapshot that covers the gap.
@@ -242,44 +266,37 @@ static enum err
 closed_judge(struct scan *scan, uint64_t *last)
 {
 	const struct raftdir_list *list = &scan->dir.closed;
-	uint64_t snapshot = scan->report.snapshot_index;
-	size_t from = list->count;
+	uint64_t first, snapshot = scan->report.snapshot_index;
+	size_t i = list->count;
 	enum err rc;
 
 	*last = snapshot;
 	if (list->count == 0)
 		return OK;
-	for (size_t i = 0; i < list->count; i++) {
-		const struct raftdir_file *file = &list->files[i];
-
-		if (file->key[0] == 0 || file->key[1] < file->key[0]) {
-			return segment_bad(
-			    scan, file->name, 0, "no range of indexes");
-		}
-		if (i > 0 && file->key[0] <= file[-1].key[1]) {
-			return err_set(scan->why, ERR_CORRUPT,
-			    "%s: segments %s and %s overlap", scan->dir.path,
-			    file[-1].name, file->name);
-		}
-	}
-	do
-		from--;
-	while (from > 0 &&
-	    list->files[from - 1].key[1] + 1 == list->files[from].key[0]);
-	if (list->files[from].key[0] > snapshot + 1) {
-		return err_set(scan->why, ERR_CORRUPT,
-		    "%s: no entries from %" PRIu64 " to %" PRIu64
-		    ": a closed segment before %s is missing",
-		    scan->dir.path,
-		    from > 0 ? list->files[from - 1].key[1] + 1 : snapshot + 1,
-		    list->files[from].key[0] - 1, list->files[from].name);
-	}
-	for (size_t i = from; i < list->count; i++) {
+	rc = closed_names(scan);
+	if (rc != OK)
+		return rc;
+	*last = list->files[list->count - 1].key[1];
+	first = *last + 1;
+	while (i > 0 &&
+	    (raftdir_superseded(list, i - 1) ||
+		list->files[i - 1].key[1] + 1 == first)) {
+		i--;
 		rc = closed_check(scan, &list->files[i]);
 		if (rc != OK)
 			return rc;
+		first = list->files[i].key[0];
 	}
-	*last = list->files[list->count - 1].key[1];
+	if (first > snapshot + 1) {
+		return err_set(scan->why, ERR_CORRUPT,
+		    "%s: no entries from %" PRIu64 " to %" PRIu64
+		    ": a closed segment is missing",
+		    scan->dir.path,
+		    i > 0 && list->files[i - 1].key[1] > snapshot
+			? list->files[i - 1].key[1] + 1
+			: snapshot + 1,
+		    first - 1);
+	}
 	scan->data = true;
 	return OK;
 }

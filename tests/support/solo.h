@@ -21,6 +21,7 @@ struct solo {
 	unsigned trailing;   /* entries kept behind one, not 0 */
 	bool settle;         /* before the end, wait for snapshots under way */
 	bool kill;           /* end with SIGKILL instead of raft_close */
+	bool may_crash;      /* a crash of libraft is an answer too */
 };
 
 struct solo_result {
@@ -28,7 +29,8 @@ struct solo_result {
 	uint64_t last_index; /* after start, before anything was applied */
 	uint64_t term;
 	uint64_t snapshots; /* taken in this run */
-	uint64_t restored;  /* index of the snapshot restored at start */
+	bool crashed;
+	uint64_t restored; /* index of the snapshot restored at start */
 };
 
 /* Fork, run, wait. Aborts the test if the child fails otherwise. The first run

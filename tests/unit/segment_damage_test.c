@@ -242,8 +242,8 @@ overlap_closed(const struct site *site)
 	char *from = path_of(site->dir, file->name), *to, name[64];
 
 	snprintf(name, sizeof(name), "%016llu-%016llu",
-	    (unsigned long long)file->key[0],
-	    (unsigned long long)file->key[1] - 1);
+	    (unsigned long long)file->key[0] + 1,
+	    (unsigned long long)file->key[1]);
 	to = path_of(site->dir, name);
 	assert_int_equal(link(from, to), 0);
 	free(from);
@@ -376,7 +376,7 @@ static const struct {
     {"closed segment's format", false, flip_closed_format, ERR_CORRUPT, false,
 	"no format number"},
     {"closed segment in the middle gone", false, remove_middle_closed,
-	ERR_CORRUPT, false, "a closed segment before"},
+	ERR_CORRUPT, false, "a closed segment is missing"},
     {"first closed segment gone", false, remove_first_closed, ERR_CORRUPT,
 	false, "no entries from 1 to"},
     {"closed segment cut short", false, shorten_closed, ERR_CORRUPT, false,
