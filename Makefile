@@ -130,13 +130,12 @@ coverage: ## lines and branches that the tests reach, by folder
 	$(Q)$(MAKE) $(PARALLEL) B=$(B)/coverage $(LIGHT) SANITIZE=--coverage test
 	$(Q)tests/support/coverage $(B)/coverage
 
-# make bench [PEER=etcd] [QUICK=1] [ROWS=writes,reads,watches,tls,failover,start]
-bench: $(B)/conclaved $(B)/bench/http_load $(B)/bench/watch_fanout ## figures, beside etcd with PEER=etcd
+BENCH     = $(B)/tests/bench/http_load $(B)/tests/bench/watch_fanout
+BENCH_OBJ = $(call obj,$(filter-out $(BENCH:$(B)/%=%.c),$(wildcard tests/bench/*.c)))
+bench: $(B)/conclaved $(BENCH) ## figures, beside etcd with PEER=etcd; QUICK=1, ROWS=writes,reads
 	$(Q)B='$(B)' PEER='$(PEER)' QUICK='$(QUICK)' ROWS='$(ROWS)' tests/bench/run
-$(B)/bench/%: tests/bench/%.c tests/bench/http1.h
-	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g $(CFLAGS) $(LDFLAGS) -o $@ $< -lssl -lcrypto -lpthread
+$(BENCH): %: %.o $(BENCH_OBJ)
+	$(link) -lssl -lcrypto -lpthread -lm
 
 # ---- look after the source --------------------------------------------------
 format: ## clang-format in place

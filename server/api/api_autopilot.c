@@ -1,6 +1,6 @@
 #include "server/api/handlers.h"
 #include "server/api/jsonout.h"
-#include "server/api/servers.h"
+#include "server/api/serverlist.h"
 #include "server/duration.h"
 
 #define NS_PER_MS 1000000
@@ -133,18 +133,18 @@ render_state(struct buf *out, const struct node_status *status)
 void
 api_autopilot_health(const struct ask *ask, const struct http_request *request)
 {
-	static const struct servers_kind kind = {render_health};
+	static const struct serverlist_kind kind = {render_health};
 
 	(void)request;
-	servers_read(ask, &kind);
+	serverlist_read(ask, &kind);
 }
 
 /* GET /v1/operator/autopilot/state: contract 2.11. */
 void
 api_autopilot_state(const struct ask *ask, const struct http_request *request)
 {
-	static const struct servers_kind kind = {render_state};
+	static const struct serverlist_kind kind = {render_state};
 
 	(void)request;
-	servers_read(ask, &kind);
+	serverlist_read(ask, &kind);
 }

@@ -6,7 +6,7 @@
 #include "server/api/errand.h"
 #include "server/api/handlers.h"
 #include "server/api/jsonout.h"
-#include "server/api/servers.h"
+#include "server/api/serverlist.h"
 
 #define TEXT_MAX ((size_t)16 * 1024)
 
@@ -69,10 +69,10 @@ void
 api_raft_configuration(
     const struct ask *ask, const struct http_request *request)
 {
-	static const struct servers_kind kind = {render_configuration};
+	static const struct serverlist_kind kind = {render_configuration};
 
 	(void)request;
-	servers_read(ask, &kind);
+	serverlist_read(ask, &kind);
 }
 
 /* Both parameters that may name a server; refused with an answer. */
@@ -119,7 +119,7 @@ static const struct node_member *
 find_target(
     const struct ask *ask, const struct node_status *status, const char *id)
 {
-	const struct node_member *m = servers_by_id(status, id);
+	const struct node_member *m = serverlist_by_id(status, id);
 	struct errmsg why;
 
 	if (m != NULL && !m->leader)
@@ -202,8 +202,8 @@ api_peer_delete(const struct ask *ask, const struct http_request *request)
 		return;
 	}
 	node_status(ask->api->server.node, &status);
-	m = id[0] != '\0' ? servers_by_id(&status, id)
-			  : servers_by_address(&status, address);
+	m = id[0] != '\0' ? serverlist_by_id(&status, id)
+			  : serverlist_by_address(&status, address);
 	if (m == NULL) {
 		(void)err_set(&why, ERR_NOTFOUND,
 		    "%s \"%s\" was not found in the Raft configuration",

@@ -42,7 +42,7 @@ struct consensus {
 	struct raftio *raftio;
 	struct machine *machine;
 	struct ballot ballot;
-	bool initialised, started, closing;
+	bool started, closing;
 	char address[24]; /* logical: the raft id in hex */
 
 	int state;
@@ -199,7 +199,7 @@ open_raft(struct consensus *c, const struct config *config, uint64_t id,
 	if (rv != 0)
 		return err_set(why, rv == RAFT_MALFORMED ? ERR_CORRUPT : ERR_IO,
 		    "raft: %s", raft_errmsg(&c->raft));
-	c->initialised = true;
+	c->raft.tracer = NULL; /* else each step formats its trace texts */
 	raft_set_election_timeout(&c->raft, (unsigned)config->election_ms);
 	raft_set_heartbeat_timeout(&c->raft, (unsigned)config->heartbeat_ms);
 	raft_set_pre_vote(&c->raft, true);
@@ -277,6 +277,8 @@ consensus_bootstrap(struct consensus *c, struct errmsg *why)
 	if (rv == 0)
 		rv = raft_bootstrap(&c->raft, &conf);
 	raft_configuration_close(&conf);
+	if (rv == RAFT_CANTBOOTSTRAP)
+		return err_set(why, ERR_EXISTS, "bootstrapped before");
 	if (rv != 0)
 		return err_set(why, ERR_BADSTATE, "raft bootstrap: %s",
 		    raft_errmsg(&c->raft));

@@ -47,7 +47,8 @@ MUST_CHECK enum err consensus_open(const struct config *config,
     const struct consensus_events *events, void *arg, struct consensus **out,
     struct errmsg *why);
 /* Write the first configuration: self as the sole voter. Once in the life of
- * a server (identity.bootstrapped guards). Before consensus_start. */
+ * a server (identity.bootstrapped guards); ERR_EXISTS: it was done before, and
+ * a crash came before the identity said so. Before consensus_start. */
 MUST_CHECK enum err consensus_bootstrap(
     struct consensus *consensus, struct errmsg *why);
 /* ERR_CORRUPT as above: libraft refuses its files. */

@@ -26,22 +26,17 @@ doubt_check(const char *raft_dir, const struct identity *identity,
 		return err_set(why, ERR_CORRUPT,
 		    "%s has no term and vote, the ballot has term %" PRIu64,
 		    raft_dir, ballot->term);
-	/* The ballot is written first, so it may be one step ahead. */
-	if (report.metadata && report.term > ballot->term)
-		return err_set(why, ERR_CORRUPT,
-		    "%s is at term %" PRIu64 ", the ballot only at %" PRIu64,
-		    raft_dir, report.term, ballot->term);
-	if (report.metadata && report.term == ballot->term &&
-	    report.vote != 0 && report.vote != ballot->vote)
-		return err_set(why, ERR_CORRUPT,
-		    "the vote of term %" PRIu64 " in %s is not the ballot's",
-		    report.term, raft_dir);
+	if (report.metadata) {
+		rc = ballot_judge(ballot, report.term, report.vote, why);
+		if (rc != OK)
+			return rc;
+	}
 	if (applied > report.last_index && applied > report.snapshot_index)
 		return err_set(why, ERR_CORRUPT,
 		    "the log ends at %" PRIu64 ", below index %" PRIu64
 		    " that the state holds",
 		    report.last_index, applied);
-	return OK;
+	return segment_mend(raft_dir, why);
 }
 
 bool

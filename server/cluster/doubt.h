@@ -17,7 +17,8 @@
 #include "storage/err.h"
 
 /*
- * applied: raft index the state database holds (0 = empty or dropped).
+ * applied: raft index the state database holds (0 = empty or dropped). Without
+ * a doubt, what a crash left behind and libraft stumbles over is mended.
  * ERR_CORRUPT: a doubt, with the reason; ERR_IO.
  */
 MUST_CHECK enum err doubt_check(const char *raft_dir,

@@ -221,6 +221,8 @@ start_raft(void *arg, bool bootstrap)
 
 	if (bootstrap) {
 		rc = consensus_bootstrap(n->consensus, &why);
+		if (rc == ERR_EXISTS)
+			rc = OK;
 		n->identity.bootstrapped = true;
 		if (rc == OK)
 			rc = identity_store(&n->identity, &why);

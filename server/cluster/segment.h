@@ -39,6 +39,8 @@ MUST_CHECK enum err segment_scan(
  *     (libraft takes it for an I/O error, frees twice and aborts): cut off
  *   - closed segments all behind the snapshot, left by an installation
  *     (libraft refuses, or counts open segments on from them): removed
+ *   - term 1 without a vote and without a log, left by a bootstrap (libraft
+ *     would never bootstrap again): removed; the ballot keeps the term
  *   - the shorter of two closed segments with one first index, left by a
  *     truncation (libraft refuses): removed, so that it never happened
  * ERR_IO, ERR_NOMEM, ERR_CORRUPT.

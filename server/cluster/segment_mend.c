@@ -77,7 +77,7 @@ sync_dir(const struct raftdir *dir, struct errmsg *why)
  * them, is what libraft reads to the end. */
 static enum err
 mend_open(const struct raftdir *dir, const struct batch_crc *crc,
-    const char *name, struct errmsg *why)
+    const char *name, bool *entries, struct errmsg *why)
 {
 	size_t offset = BATCH_FILE_HEAD, size = 0;
 	uint8_t *data = NULL;
@@ -92,12 +92,44 @@ mend_open(const struct raftdir *dir, const struct batch_crc *crc,
 		offset += batch.size;
 	if (offset == BATCH_FILE_HEAD)
 		offset = 0; /* not one good batch: as if never written */
+	*entries |= offset > 0;
 	if (offset < size &&
 	    (size - offset < BATCH_HEAD || !batch_blank(data, size, offset)))
 		rc = cut(dir, name, offset, why);
 out:
 	free(data);
 	return rc;
+}
+
+/* raft_uv writes the term before the first segment, and bootstraps only where
+ * there is no term. */
+static enum err
+mend_bootstrap(const struct raftdir *dir, bool log, struct errmsg *why)
+{
+	uint8_t *data = NULL;
+	bool cut_short;
+	size_t size = 0;
+	enum err rc;
+
+	if (log || dir->closed.count > 0 || dir->snapshots.count > 0)
+		return OK;
+	rc =
+	    raftdir_read(dir, "metadata2", RAFTDIR_FILE_MAX, &data, &size, why);
+	free(data);
+	data = NULL;
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	rc =
+	    raftdir_read(dir, "metadata1", RAFTDIR_FILE_MAX, &data, &size, why);
+	if (rc == ERR_NOTFOUND)
+		return OK;
+	if (rc != OK)
+		return rc;
+	/* u64 format, version, term, vote */
+	cut_short = size == 32 && batch_u64(data + 8) == 1 &&
+	    batch_u64(data + 16) == 1 && batch_u64(data + 24) == 0;
+	free(data);
+	return cut_short ? take_away(dir, "metadata1", why) : OK;
 }
 
 static enum err
@@ -129,6 +161,7 @@ segment_mend(const char *raft_dir, struct errmsg *why)
 {
 	struct batch_crc crc;
 	struct raftdir dir;
+	bool entries = false; /* in open segments */
 	enum err rc;
 
 	batch_crc_init(&crc);
@@ -136,8 +169,12 @@ segment_mend(const char *raft_dir, struct errmsg *why)
 	if (rc != OK)
 		return rc;
 	rc = mend_closed(&dir, why);
-	for (size_t i = 0; rc == OK && i < dir.open.count; i++)
-		rc = mend_open(&dir, &crc, dir.open.files[i].name, why);
+	for (size_t i = 0; rc == OK && i < dir.open.count; i++) {
+		rc = mend_open(
+		    &dir, &crc, dir.open.files[i].name, &entries, why);
+	}
+	if (rc == OK)
+		rc = mend_bootstrap(&dir, entries, why);
 	if (rc == OK)
 		rc = sync_dir(&dir, why);
 	raftdir_free(&dir);

@@ -4,14 +4,18 @@
  *
  * Life of a request: bytes -> http -> handler(conn, request) -> conn_reply,
  * at once or later. Between, the connection reads only to notice that the
- * client went away. While a request is parked the head buffer is released, so
- * the handler copies what it needs. A parked connection costs under 1 KiB
- * besides its socket. Deadlines: head 10 s (408), idle 120 s, TLS handshake
- * 10 s. One loop.
+ * client went away (half a close counts); what it pipelined meanwhile is held
+ * and looked at in a later turn of the loop. While a request is parked the head
+ * buffer is released, so the handler copies what it needs. A parked connection
+ * costs under 1 KiB besides its socket. Deadlines, to the second: head 10 s
+ * from its first byte, whatever comes meanwhile, body 1 s more for each 64 KiB
+ * (408); idle, or an answer that does not move, 120 s; TLS handshake 10 s.
+ * One loop.
  */
 #ifndef SERVER_NET_CONN_H
 #define SERVER_NET_CONN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,38 +35,46 @@ struct loop;
 typedef void (*conn_handler)(
     void *arg, struct conn *conn, const struct http_request *request);
 
-/* Shared by all loops; connection counts are atomics. */
+/* Shared by all loops; must live as long as their servers. */
 struct conn_limits {
-	unsigned max_connections;
+	unsigned max_connections; /* above: 503 with Retry-After */
 	size_t body_max;
 	const char *const *header_names; /* response headers from config */
 	const char *const *header_values;
 	unsigned header_count;
+	atomic_uint open; /* private: connections of all loops now */
 };
 
-/* One per client loop, on that loop's uv (before it starts). */
+/* One per client loop, on that loop's uv (before it starts). ERR_INVALID: a
+ * configured response header holds what may not stand in one. */
 MUST_CHECK enum err conn_server_new(struct loop *loop,
-    const struct conn_limits *limits, conn_handler handler, void *arg,
+    struct conn_limits *limits, conn_handler handler, void *arg,
     struct conn_server **out, struct errmsg *why);
 
 /*
  * Serve a socket that is already bound and listening (see conn_bind). Every
  * loop gets its own socket of the same address by SO_REUSEPORT for TCP; a unix
- * socket is given to one loop only. context NULL = plain HTTP. fd is moved.
+ * socket is given to one loop only. context NULL = plain HTTP. fd is moved,
+ * on an error too.
  */
 MUST_CHECK enum err conn_server_listen(struct conn_server *server, int fd,
     struct tls_context *context, struct errmsg *why);
-/* Bind and listen; *fd is the caller's. Names a busy address: ERR_EXISTS.
- * unix sockets: an old one nobody answers on is replaced; mode 0600. */
+/*
+ * Bind and listen; *fd is the caller's. Names a busy address: ERR_EXISTS.
+ * reuse_port: one of several sockets of this process for the same address; that
+ * another process, even of the same user, shares it is refused. unix sockets:
+ * an old one nobody answers on is replaced; mode 0600. Main thread, at start.
+ */
 MUST_CHECK enum err conn_bind(const struct address *address, bool reuse_port,
     int *fd, struct errmsg *why);
-/* Loop thread: new connections use this context; open ones finish under the
- * old (reload). */
+/* Loop thread: new connections to the TLS listeners use this context; open
+ * ones finish under the old (reload). */
 void conn_server_set_tls(
     struct conn_server *server, struct tls_context *context);
 
 /* Loop thread: stop accepting; idle connections close, others after their
- * answer. closed runs when none is left. */
+ * answer, for which there are 5 s: then they are told gone. closed runs when
+ * none is left, never from inside the call. */
 void conn_server_stop(
     struct conn_server *server, void (*closed)(void *arg), void *arg);
 void conn_server_free(struct conn_server *server); /* after closed */
@@ -72,10 +84,12 @@ void conn_server_free(struct conn_server *server); /* after closed */
 void conn_reply(struct conn *conn, int status, const char *content_type,
     const char *headers, size_t headers_size, struct body *body);
 
-/* Keep the request's slices good until the reply (costs its buffer). */
-void conn_keep_request(struct conn *conn);
+/* Inside the handler: keep the request good until the reply (costs its bytes
+ * and 3 KiB). Slices taken from it before do not move along. ERR_NOMEM. */
+MUST_CHECK enum err conn_keep_request(struct conn *conn);
 /* What to run if the client goes away, or the server stops, before the reply;
- * conn_reply must then not be called. Cleared by conn_reply. */
+ * conn_reply must then not be called, and conn is not to be touched any more.
+ * Cleared by conn_reply. Without it the answer is awaited and dropped. */
 void conn_on_gone(
     struct conn *conn, void (*gone)(struct conn *, void *arg), void *arg);
 void conn_peer_ip(const struct conn *conn, uint8_t ip[static 16]);

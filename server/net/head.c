@@ -385,6 +385,7 @@ judge_sum(struct judge *judge)
 		    judge, 400, "Transfer-Encoding is not known to HTTP/1.0");
 	if (judge->hosts == 0 && judge->minor > 0)
 		return refuse(judge, 400, "Host is missing");
+	head->is_http10 = judge->minor == 0;
 	head->keep_alive = !judge->close && (judge->minor > 0 || judge->keep);
 	/* RFC 9110, 10.1.1: to be ignored in HTTP/1.0, or without a body. */
 	if (judge->minor == 0 || (head->length == 0 && !head->chunked))

@@ -39,6 +39,7 @@ struct head {
 	uint64_t length; /* of the body; 0 with chunked */
 	bool chunked;
 	bool keep_alive;
+	bool is_http10;
 	bool accepts_gzip;
 	bool expects_continue;
 };

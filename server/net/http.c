@@ -106,6 +106,12 @@ http_pending(const struct http_parser_state *parser)
 	return parser->partial != NULL && !parser->partial->whole;
 }
 
+size_t
+http_held(const struct http_parser_state *parser)
+{
+	return parser->partial != NULL ? parser->partial->size : 0;
+}
+
 static int
 on_field(http_parser *parser, const char *at, size_t size)
 {
@@ -185,6 +191,7 @@ give(const uint8_t *bytes, size_t head_size, const struct head *head,
 	    (struct http_slice){data + head->query, head->query_size};
 	request->body = (struct http_slice){(const char *)body, body_size};
 	request->keep_alive = head->keep_alive;
+	request->is_http10 = head->is_http10;
 	request->accepts_gzip = head->accepts_gzip;
 	request->expects_continue = head->expects_continue;
 	return HTTP_REQUEST;

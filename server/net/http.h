@@ -50,6 +50,7 @@ struct http_request {
 	} headers[HTTP_HEADERS_MAX];
 	size_t header_count;
 	bool keep_alive;
+	bool is_http10;
 	bool accepts_gzip;
 	bool expects_continue; /* answered by the connection before the body */
 };
@@ -87,6 +88,8 @@ MUST_CHECK enum err http_keep(struct http_parser_state *parser,
 void http_next(struct http_parser_state *parser);
 /* Has a head or body been begun and not finished? (slow-loris deadline) */
 bool http_pending(const struct http_parser_state *parser);
+/* Bytes held of it. */
+size_t http_held(const struct http_parser_state *parser);
 
 /* First header of that name (case-insensitive); size 0 data NULL if absent. */
 struct http_slice http_header(

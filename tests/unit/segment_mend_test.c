@@ -268,10 +268,38 @@ control_without_mending_libraft_refuses_or_crashes(void **state)
 	}
 }
 
+static void
+a_bootstrap_cut_short_can_be_done_again(void **state)
+{
+	static const uint8_t term[32] = {1, [8] = 1, [16] = 1};
+	struct solo plan = killed;
+	struct site site = {.dir = test_tmpdir()};
+	struct segment_report report;
+	char path[4096];
+	struct errmsg why;
+
+	(void)state;
+	path_of(&site, "metadata1", path);
+	assert_int_equal(file_write(path, term, sizeof(term), NULL), OK);
+	assert_int_equal(segment_scan(site.dir, &report, &why), OK);
+	assert_int_equal(report.last_index, 0);
+	assert_int_equal(segment_mend(site.dir, &why), OK);
+	assert_int_not_equal(access(path, F_OK), 0);
+	plan.dir = site.dir;
+	plan.entries = 10;
+	assert_int_equal(solo_run(&plan).status, 0);
+	assert_int_equal(segment_scan(site.dir, &report, &why), OK);
+	assert_true(report.last_index > 10);
+	assert_int_equal(segment_mend(site.dir, &why), OK);
+	assert_int_equal(access(path, F_OK), 0); /* with a log it stays */
+	test_rmdir(site.dir);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_bootstrap_cut_short_can_be_done_again),
 	    cmocka_unit_test(what_a_crash_left_is_mended_and_libraft_starts),
 	    cmocka_unit_test(
 		control_without_mending_libraft_refuses_or_crashes),

@@ -1,4 +1,4 @@
-#include "server/api/servers.h"
+#include "server/api/serverlist.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #define TEXT_MAX ((size_t)256 * 1024)
 
 static void
-answer(const struct ask *ask, const struct servers_kind *kind,
+answer(const struct ask *ask, const struct serverlist_kind *kind,
     const struct node_status *status)
 {
 	struct buf json = buf_new(TEXT_MAX);
@@ -20,7 +20,7 @@ answer(const struct ask *ask, const struct servers_kind *kind,
 static void
 on_servers(const struct ask *ask, struct node_call *call, const void *arg)
 {
-	const struct servers_kind *kind = arg;
+	const struct serverlist_kind *kind = arg;
 	struct reader in = {call->reply.data, call->reply.size};
 	struct node_status status;
 	struct errmsg why;
@@ -37,7 +37,7 @@ on_servers(const struct ask *ask, struct node_call *call, const void *arg)
 }
 
 void
-servers_read(const struct ask *ask, const struct servers_kind *kind)
+serverlist_read(const struct ask *ask, const struct serverlist_kind *kind)
 {
 	struct buf nothing = buf_new(0);
 	struct node_status status;
@@ -51,7 +51,7 @@ servers_read(const struct ask *ask, const struct servers_kind *kind)
 }
 
 const struct node_member *
-servers_by_id(const struct node_status *status, const char *id)
+serverlist_by_id(const struct node_status *status, const char *id)
 {
 	for (unsigned i = 0; i < status->member_count && id[0] != '\0'; i++) {
 		if (strcasecmp(status->members[i].node_id, id) == 0)
@@ -61,7 +61,7 @@ servers_by_id(const struct node_status *status, const char *id)
 }
 
 const struct node_member *
-servers_by_address(const struct node_status *status, const char *address)
+serverlist_by_address(const struct node_status *status, const char *address)
 {
 	for (unsigned i = 0; i < status->member_count; i++) {
 		if (strcmp(status->members[i].address, address) == 0)
