@@ -142,21 +142,20 @@ conn_server_ready(struct conn_server *server, struct conn_held *held)
 }
 
 /* Out of descriptors: with the spare one the waiting client is taken off the
- * queue and let go, or the listener would be reported again and again. */
-static void
+ * queue and let go, or the listener would be reported again and again. false:
+ * nobody waits (the kernel looks for a descriptor first). */
+static bool
 shed(struct conn_server *server, struct conn_listener *listener)
 {
 	int fd;
 
-	log_event(LOG_WARN, "http",
-	    "connection dropped, out of file descriptors: connections=%u",
-	    server->connections);
 	if (server->reserve >= 0)
 		(void)close(server->reserve);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		(void)close(fd);
 	server->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0;
 }
 
 static bool
@@ -203,6 +202,7 @@ on_acceptable(uv_poll_t *poll, int status, int happened)
 	struct conn_listener *listener =
 	    CONTAINER_OF(poll, struct conn_listener, poll);
 	struct conn_server *server = listener->server;
+	unsigned dropped = 0;
 
 	(void)status; /* an error shows itself in accept4 */
 	(void)happened;
@@ -216,11 +216,19 @@ on_acceptable(uv_poll_t *poll, int status, int happened)
 			take(server, listener, fd, &peer);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE)
-			shed(server, listener);
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return;
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			break;
+		if (errno == EMFILE || errno == ENFILE) {
+			if (!shed(server, listener))
+				break;
+			dropped++;
+		}
 		/* else it was that client's own trouble (accept(2)) */
+	}
+	if (dropped > 0) {
+		log_event(LOG_WARN, "http",
+		    "out of file descriptors: dropped=%u connections=%u",
+		    dropped, server->connections);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
  * connserver - what connections and their server share; private to conn.c,
- * connreply.c and connserver.c.
+ * connreply.c, connserver.c and their test.
  *
  * States of a connection and what may follow:
  *   OPENING  TLS handshake                    -> IDLE, CLOSING

@@ -1,6 +1,6 @@
 /*
  * head - the raw head of a request, looked over byte by byte before any parser
- * believes it; private to http.c. [fuzz, through http]
+ * believes it; private to server/net. [fuzz, through http]
  *
  * Two steps. head_scan finds the end of the head while it arrives and refuses
  * at the first bad byte: bare LF or CR, folded lines, control characters.
