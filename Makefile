@@ -34,6 +34,7 @@ obj      = $(patsubst %.c,$(B)/%.o,$(1))
 CORE     = $(call obj,$(filter-out server/main.c,$(wildcard storage/*.c fsm/*.c server/*.c server/*/*.c)))
 CLIENT   = $(call obj,$(wildcard client/lib*.c))
 COMMAND  = $(call obj,$(filter-out client/lib%,$(wildcard client/*.c)))
+EXAMPLE  = $(patsubst %.c,$(B)/%,$(wildcard client/example/*.c))
 SUPPORT  = $(call obj,$(wildcard tests/support/*.c))
 UNIT     = $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*_test.c))
 SIM      = $(patsubst %.c,$(B)/%,$(wildcard tests/sim/*_test.c))
@@ -81,6 +82,9 @@ $(B)/conclave: $(COMMAND) $(B)/libconclave.a
 	$(link) $(CLIENT_LIBS)
 $(B)/libconclave.so.0: $(CLIENT) client/libconclave.map
 	$(link) -shared -Wl,-soname,$(@F) -Wl,--version-script,client/libconclave.map $(CLIENT_LIBS)
+$(EXAMPLE:%=%.o): CPPFLAGS += -Iclient
+$(EXAMPLE): $(B)/%: $(B)/%.o $(B)/libconclave.a
+	$(link) $(CLIENT_LIBS)
 TEST_ARCHIVES = $(B)/libsupport.a $(B)/libcore.a $(if $(CLIENT),$(B)/libconclave.a)
 $(UNIT) $(SIM): $(B)/%: $(B)/%.o $(TEST_ARCHIVES)
 	$(link) $(TEST_LIBS) $(LIBS) $(CLIENT_LIBS)
@@ -103,7 +107,7 @@ check: ## deps, then unit, simulation, fuzz corpora and system tests
 	$(Q)server/package/deps.sh test
 	$(Q)$(MAKE) $(PARALLEL) all check-programs
 	$(Q)$(MAKE) test
-check-programs: $(call pick,$(UNIT) $(SIM) $(FUZZ))
+check-programs: $(call pick,$(UNIT) $(SIM) $(FUZZ)) $(EXAMPLE)
 test: $(PROGRAMS) check-programs ## the same without deps
 	$(run-tests) $(call pick,$(UNIT) $(SIM) $(FUZZ) $(SCENARIO))
 unit: $(call pick,$(UNIT)) ## only the unit tests
@@ -144,7 +148,7 @@ lint: compile_commands.json ## format, clang-tidy and the house rules
 	$(Q)tests/lint/lint $(SOURCES)
 compile_commands.json: FORCE ## for editors
 	$(file >$@,[)$(foreach f,$(filter %.c,$(SOURCES)),$(file >>$@,$(call command,$f)))$(file >>$@,{}])
-command = {"directory": "$(CURDIR)"$(comma) "file": "$(1)"$(comma) "command": "cc $(subst ",\",$(CPPFLAGS_)) $(WARN) -c $(1)"}$(comma)
+command = {"directory": "$(CURDIR)"$(comma) "file": "$(1)"$(comma) "command": "cc $(subst ",\",$(CPPFLAGS_)) -Iclient $(WARN) -c $(1)"}$(comma)
 comma := ,
 
 # ---- install ----------------------------------------------------------------

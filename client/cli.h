@@ -77,7 +77,7 @@ struct verb {
 struct cli {
 	const struct verb *verb;
 	char *values[FLAG_COUNT]; /* owned; NULL: not given */
-	char **args;              /* borrowed from argv */
+	char **args;              /* borrowed from argv, NULL behind the last */
 	size_t arg_count;
 	struct conclave *client; /* after session_open */
 	char *server_list;       /* for the progress line */

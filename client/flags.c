@@ -292,6 +292,7 @@ flags_read(struct cli *cli, int argc, char **argv)
 		if (rc != FLAGS_RUN)
 			wanted = rc;
 	}
+	argv[1 + in.words] = NULL;
 	if (wanted != FLAGS_RUN) {
 		cli->verb = cli_find(argv + 1, in.words, &used);
 		return wanted;
