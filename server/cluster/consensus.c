@@ -48,6 +48,8 @@ struct consensus {
 	int state;
 	uint64_t term, leader;
 	bool ready, barrier;
+	uint64_t hurried; /* the leader whose end we hurry after; 0 = none */
+	unsigned election_ms;       /* as configured */
 	uint8_t tail[DB_HASH_SIZE]; /* hash of the last entry submitted */
 
 	uv_prepare_t prepare;
@@ -111,6 +113,27 @@ begin_leadership(struct consensus *c)
 		c->barrier = true;
 }
 
+void
+consensus_hurry(struct consensus *c)
+{
+	unsigned hurried_ms = 2 * c->raft.heartbeat_timeout;
+
+	if (!c->started || c->closing || c->leader == 0 ||
+	    consensus_leading(c) || hurried_ms >= c->election_ms)
+		return;
+	c->hurried = c->leader;
+	raft_set_election_timeout(&c->raft, hurried_ms);
+}
+
+void
+consensus_calm(struct consensus *c)
+{
+	if (c->hurried == 0)
+		return;
+	c->hurried = 0;
+	raft_set_election_timeout(&c->raft, c->election_ms);
+}
+
 static void
 follow_role(struct consensus *c)
 {
@@ -131,6 +154,8 @@ follow_role(struct consensus *c)
 		c->state = state;
 		c->term = term;
 		c->leader = leader;
+		if (leader != 0 && leader != c->hurried)
+			consensus_calm(c);
 		c->events->role(c->arg);
 	}
 	if (state == RAFT_LEADER && !c->ready)
@@ -200,7 +225,8 @@ open_raft(struct consensus *c, const struct config *config, uint64_t id,
 		return err_set(why, rv == RAFT_MALFORMED ? ERR_CORRUPT : ERR_IO,
 		    "raft: %s", raft_errmsg(&c->raft));
 	c->raft.tracer = NULL; /* else each step formats its trace texts */
-	raft_set_election_timeout(&c->raft, (unsigned)config->election_ms);
+	c->election_ms = (unsigned)config->election_ms;
+	raft_set_election_timeout(&c->raft, c->election_ms);
 	raft_set_heartbeat_timeout(&c->raft, (unsigned)config->heartbeat_ms);
 	raft_set_pre_vote(&c->raft, true);
 	raft_set_max_inflight_entries(&c->raft, INFLIGHT_MAX);

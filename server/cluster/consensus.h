@@ -87,6 +87,14 @@ MUST_CHECK enum err consensus_submit(struct consensus *consensus,
 void consensus_deliver(
     struct consensus *consensus, struct raft_message *message);
 
+/*
+ * The leader's process is gone (its connections were closed): stand for
+ * election after two to four heartbeats instead of the full timeout, until a
+ * leader is known again. Timeouts are no matter of safety, and pre-vote keeps a
+ * mistaken one from disturbing anybody. calm: the leader is there after all.
+ */
+void consensus_hurry(struct consensus *consensus);
+void consensus_calm(struct consensus *consensus);
 /* Neither vote nor stand for election (hazard 4). */
 void consensus_mute(struct consensus *consensus, bool muted);
 /* Call about each 100 ms. */

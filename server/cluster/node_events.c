@@ -290,8 +290,11 @@ on_frame(void *arg, uint64_t from, const struct frame *frame)
 static void
 on_up(void *arg, uint64_t peer)
 {
-	(void)arg;
+	struct node *n = arg;
+
 	log_event(LOG_DEBUG, "rpc", "connected: server=%016" PRIx64, peer);
+	if (n->started && peer == consensus_leader(n->consensus))
+		consensus_calm(n->consensus);
 }
 
 static void
@@ -301,6 +304,8 @@ on_down(void *arg, uint64_t peer)
 
 	log_event(
 	    LOG_DEBUG, "rpc", "connection lost: server=%016" PRIx64, peer);
+	if (n->started && peer == consensus_leader(n->consensus))
+		consensus_hurry(n->consensus);
 	proposals_peer_down(n->proposals, peer);
 	calls_peer_down(n->calls, peer);
 }
