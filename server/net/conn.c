@@ -243,6 +243,7 @@ handle(struct conn *conn, const uint8_t *data, size_t size)
 	const struct http_request *request = server->request;
 
 	conn->state = CONN_BUSY;
+	conn->begun = conn_now_us();
 	conn->flags &= (uint8_t) ~(CONN_KEEP | CONN_HTTP10 | CONN_HEAD);
 	if (request->keep_alive)
 		conn->flags |= CONN_KEEP;

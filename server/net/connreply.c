@@ -99,6 +99,8 @@ conn_reply(struct conn *conn, int status, const char *content_type,
 		return;
 	}
 	metrics_add(METRIC_HTTP_REQUESTS, 1);
+	metrics_observe(
+	    METRIC_HTTP_LATENCY, (uint32_t)(conn_now_us() - conn->begun) / 1e3);
 	if (status >= 400)
 		metrics_add(METRIC_HTTP_ERRORS, 1);
 	if (put_head(conn, status, content_type, headers, headers_size, size))
@@ -122,6 +124,7 @@ conn_refuse(
 
 	/* Without memory for the words the status line has to do. */
 	conn->state = CONN_BUSY;
+	conn->begun = conn_now_us();
 	conn->flags &= (uint8_t) ~(CONN_KEEP | CONN_HTTP10 | CONN_HEAD);
 	conn_reply(conn, status, "text/plain; charset=utf-8", headers,
 	    strlen(headers), body);

@@ -35,6 +35,12 @@ conn_now(const struct conn_server *server)
 	return (uint32_t)(uv_now(server->uv) / 1000);
 }
 
+uint32_t
+conn_now_us(void)
+{
+	return (uint32_t)(uv_hrtime() / 1000);
+}
+
 /* Names and values become ready lines, once. */
 static enum err
 fix_headers(struct conn_server *server, struct errmsg *why)

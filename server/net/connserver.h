@@ -58,7 +58,8 @@ struct conn {
 	struct http_request *kept; /* owned, or NULL: conn_keep_request */
 	void (*gone)(struct conn *, void *arg);
 	void *gone_arg;
-	uint32_t begun; /* second of the request's first byte */
+	uint32_t begun; /* READING: the second of its first byte; BUSY:
+			   microseconds, cut, when the handler got it */
 	uint32_t left;  /* of queued bytes, when last looked at */
 	uint8_t state;
 	uint8_t flags;
@@ -113,7 +114,9 @@ void conn_refuse(
 void conn_settle(struct conn *conn);
 
 /* connserver.c */
+/* Seconds of the loop's clock; microseconds, cut to 32 bits. */
 uint32_t conn_now(const struct conn_server *server);
+uint32_t conn_now_us(void);
 /* A connection is being freed. */
 void conn_server_left(struct conn_server *server);
 void conn_server_ready(struct conn_server *server, struct conn_held *held);

@@ -6,6 +6,10 @@
 
 #include "storage/secret.h"
 
+#define COALESCE_MAX 4096 /* bytes */
+
+static_assert(COALESCE_MAX <= STREAM_RECORD_MAX, "the scratch holds it");
+
 /* One stream_write that could not leave at once. */
 struct stream_write {
 	struct stream_write *next;
@@ -288,6 +292,17 @@ enqueue(struct stream *stream, const uint8_t *head, size_t head_size,
 	return OK;
 }
 
+/* Two small parts as one: the copy costs less than the kernel's vector. */
+static unsigned
+coalesce(uint8_t *scratch, uv_buf_t parts[static 2])
+{
+	memcpy(scratch, parts[0].base, parts[0].len);
+	memcpy(scratch + parts[0].len, parts[1].base, parts[1].len);
+	parts[0] = uv_buf_init(
+	    (char *)scratch, (unsigned)(parts[0].len + parts[1].len));
+	return 1;
+}
+
 /* As much as the socket takes now; *sent counts. */
 static enum err
 send_now(struct stream *stream, const uint8_t *head, size_t head_size,
@@ -307,7 +322,11 @@ send_now(struct stream *stream, const uint8_t *head, size_t head_size,
 		return rc;
 	}
 	count = parts_from(head, head_size, body, 0, parts);
+	if (count == 2 && total <= COALESCE_MAX)
+		count = coalesce(stream->shared->record, parts);
 	taken = uv_try_write(&stream->uv.stream, parts, count);
+	if (body != NULL && body->secret && total <= COALESCE_MAX)
+		secret_wipe(stream->shared->record, total);
 	if (taken < 0 && taken != UV_EAGAIN)
 		return stream_uv_error(taken, "write", why);
 	*sent = taken > 0 ? (size_t)taken : 0;
