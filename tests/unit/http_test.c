@@ -169,113 +169,110 @@ good_requests_are_taken_apart(void **state)
 	}
 }
 
+static const struct {
+	const char *data;
+	int status;
+	const char *words;
+} refusals[] = {
+    {"GET / HTTP/1.1\nHost: a\n\n", 400, "bare LF"},
+    {"GET / HTTP/1.1\r\nHost: a\n\r\n", 400, "bare LF"},
+    {"GET / HTTP/1.1\r\n\nHost: a\r\n\r\n", 400, "bare LF"},
+    {"GET / HTTP/1.1\rHost: a\r\n\r\n", 400, "bare CR"},
+    {"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", 400, "bare CR"},
+    {"GET / HTTP/1.1\r\n" H "X: a\r\n b\r\n\r\n", 400, "folded"},
+    {"GET / HTTP/1.1\r\n\tHost: a\r\n\r\n", 400, "folded"},
+    {" GET / HTTP/1.1\r\n\r\n", 400, "blank before"},
+    {"\r\nGET / HTTP/1.1\r\n" H "\r\n", 400, "empty request line"},
+    {"\nGET / HTTP/1.1\r\n" H "\r\n", 400, "bare LF"},
+    {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, "before the colon"},
+    {"GET / HTTP/1.1\r\nHo\tst: a\r\n\r\n", 400, "before the colon"},
+    {"GET / HTTP/1.1\r\n" H "X(: a\r\n\r\n", 400, "header line 2"},
+    {"GET / HTTP/1.1\r\n" H "X\xe4: a\r\n\r\n", 400, "header line 2"},
+    {"GET / HTTP/1.1\r\n: a\r\n\r\n", 400, "no name"},
+    {"GET / HTTP/1.1\r\nHost\r\n\r\n", 400, "no name"},
+    {"GET / HTTP/1.1\r\n" H "X: a\x01\r\n\r\n", 400, "0x01"},
+    {"GET / HTTP/1.1\r\n" H "X: a\x7f\r\n\r\n", 400, "0x7f"},
+    {"GET /\t HTTP/1.1\r\n\r\n", 400, "0x09"},
+    {"GET /\x0b HTTP/1.1\r\n\r\n", 400, "0x0b"},
+    {"GET  / HTTP/1.1\r\n" H "\r\n", 400, "METHOD"},
+    {"GET /  HTTP/1.1\r\n" H "\r\n", 400, "METHOD"},
+    {"GET / HTTP/1.1 \r\n" H "\r\n", 400, "METHOD"},
+    {"GET /\r\n\r\n", 400, "METHOD"},
+    {"GET\r\n\r\n", 400, "METHOD"},
+    {"G\"T / HTTP/1.1\r\n" H "\r\n", 400, "no word"},
+    {"GET / http/1.1\r\n" H "\r\n", 400, "METHOD"},
+    {"GET / HTTP/1.11\r\n" H "\r\n", 400, "METHOD"},
+    {"GET / HTTP/1.2\r\n" H "\r\n", 505, "HTTP/1.2"},
+    {"GET / HTTP/0.9\r\n" H "\r\n", 505, "HTTP/0.9"},
+    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "HTTP/2.0"},
+    {"GET x HTTP/1.1\r\n" H "\r\n", 400, "no path"},
+    {"GET * HTTP/1.1\r\n" H "\r\n", 400, "no path"},
+    {"GET ftp://a/ HTTP/1.1\r\n" H "\r\n", 400, "no path"},
+    {"GET http:///x HTTP/1.1\r\n" H "\r\n", 400, "no path"},
+    {"GET http://u:p@a/x HTTP/1.1\r\n" H "\r\n", 400, "no path"},
+    {"CONNECT a:80 HTTP/1.1\r\n" H "\r\n", 400, "no path"},
+    {"GET /\xc3\xa4 HTTP/1.1\r\n" H "\r\n", 400, "0xc3"},
+    {"GET /#x HTTP/1.1\r\n" H "\r\n", 400, "0x23"},
+    {"GET /%0a HTTP/1.1\r\n" H "\r\n", 400, "non-printable"},
+    {"GET /%7F HTTP/1.1\r\n" H "\r\n", 400, "non-printable"},
+    {"GET /%4 HTTP/1.1\r\n" H "\r\n", 400, "escape"},
+    {"GET /%zz HTTP/1.1\r\n" H "\r\n", 400, "escape"},
+    {"GET / HTTP/1.1\r\n\r\n", 400, "Host is missing"},
+    {"GET / HTTP/1.1\r\n" H H "\r\n", 400, "Host is given twice"},
+    {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "Host"},
+    {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "Host"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: 1\r\n"
+     "Content-Length: 1\r\n\r\na",
+	400, "Content-Length is given twice"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: 1, 1\r\n\r\na", 400,
+	"not a number"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: +1\r\n\r\na", 400, "not a number"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: -1\r\n\r\na", 400, "not a number"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: 0x1\r\n\r\na", 400,
+	"not a number"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length:\r\n\r\n", 400, "empty"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: 9223372036854775808\r\n\r\n", 400,
+	"out of range"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: 9223372036854775807\r\n\r\n", 413,
+	"over 64 bytes"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: 65\r\n\r\n", 413, "over 64 bytes"},
+    {"PUT / HTTP/1.1\r\n" H "Content-Length: 1\r\n"
+     "Transfer-Encoding: chunked\r\n\r\n",
+	400, "both"},
+    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 400,
+	"exactly chunked"},
+    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n"
+     "Transfer-Encoding: chunked\r\n\r\n",
+	400, "exactly chunked"},
+    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", 400,
+	"exactly chunked"},
+    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+     "chunked\r\n\r\n",
+	400, "0x0b"},
+    {"PUT / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n", 400,
+	"HTTP/1.0"},
+    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0 \r\n", 400,
+	"0x20"},
+    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
+     "41\r\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aaaaaa",
+	413, "over 64 bytes"},
+    {"PUT / HTTP/1.1\r\n" H "Expect: 200-ok\r\n\r\n", 417, "Expect"},
+    {"\x16\x03\x01\x02", 400, "began TLS"},
+    {"\x80\x01\x02", 400, "0x01"},
+};
+
 static void
 ambiguous_requests_are_refused_by_name(void **state)
 {
-	static const struct {
-		const char *data;
-		int status;
-		const char *words;
-	} cases[] = {
-	    {"GET / HTTP/1.1\nHost: a\n\n", 400, "bare LF"},
-	    {"GET / HTTP/1.1\r\nHost: a\n\r\n", 400, "bare LF"},
-	    {"GET / HTTP/1.1\r\n\nHost: a\r\n\r\n", 400, "bare LF"},
-	    {"GET / HTTP/1.1\rHost: a\r\n\r\n", 400, "bare CR"},
-	    {"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", 400, "bare CR"},
-	    {"GET / HTTP/1.1\r\n" H "X: a\r\n b\r\n\r\n", 400, "folded"},
-	    {"GET / HTTP/1.1\r\n\tHost: a\r\n\r\n", 400, "folded"},
-	    {" GET / HTTP/1.1\r\n\r\n", 400, "blank before"},
-	    {"\r\nGET / HTTP/1.1\r\n" H "\r\n", 400, "empty request line"},
-	    {"\nGET / HTTP/1.1\r\n" H "\r\n", 400, "bare LF"},
-	    {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, "before the colon"},
-	    {"GET / HTTP/1.1\r\nHo\tst: a\r\n\r\n", 400, "before the colon"},
-	    {"GET / HTTP/1.1\r\n" H "X(: a\r\n\r\n", 400, "header line 2"},
-	    {"GET / HTTP/1.1\r\n" H "X\xe4: a\r\n\r\n", 400, "header line 2"},
-	    {"GET / HTTP/1.1\r\n: a\r\n\r\n", 400, "no name"},
-	    {"GET / HTTP/1.1\r\nHost\r\n\r\n", 400, "no name"},
-	    {"GET / HTTP/1.1\r\n" H "X: a\x01\r\n\r\n", 400, "0x01"},
-	    {"GET / HTTP/1.1\r\n" H "X: a\x7f\r\n\r\n", 400, "0x7f"},
-	    {"GET /\t HTTP/1.1\r\n\r\n", 400, "0x09"},
-	    {"GET /\x0b HTTP/1.1\r\n\r\n", 400, "0x0b"},
-	    {"GET  / HTTP/1.1\r\n" H "\r\n", 400, "METHOD"},
-	    {"GET /  HTTP/1.1\r\n" H "\r\n", 400, "METHOD"},
-	    {"GET / HTTP/1.1 \r\n" H "\r\n", 400, "METHOD"},
-	    {"GET /\r\n\r\n", 400, "METHOD"},
-	    {"GET\r\n\r\n", 400, "METHOD"},
-	    {"G\"T / HTTP/1.1\r\n" H "\r\n", 400, "no word"},
-	    {"GET / http/1.1\r\n" H "\r\n", 400, "METHOD"},
-	    {"GET / HTTP/1.11\r\n" H "\r\n", 400, "METHOD"},
-	    {"GET / HTTP/1.2\r\n" H "\r\n", 505, "HTTP/1.2"},
-	    {"GET / HTTP/0.9\r\n" H "\r\n", 505, "HTTP/0.9"},
-	    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "HTTP/2.0"},
-	    {"GET x HTTP/1.1\r\n" H "\r\n", 400, "no path"},
-	    {"GET * HTTP/1.1\r\n" H "\r\n", 400, "no path"},
-	    {"GET ftp://a/ HTTP/1.1\r\n" H "\r\n", 400, "no path"},
-	    {"GET http:///x HTTP/1.1\r\n" H "\r\n", 400, "no path"},
-	    {"GET http://u:p@a/x HTTP/1.1\r\n" H "\r\n", 400, "no path"},
-	    {"CONNECT a:80 HTTP/1.1\r\n" H "\r\n", 400, "no path"},
-	    {"GET /\xc3\xa4 HTTP/1.1\r\n" H "\r\n", 400, "0xc3"},
-	    {"GET /#x HTTP/1.1\r\n" H "\r\n", 400, "0x23"},
-	    {"GET /%0a HTTP/1.1\r\n" H "\r\n", 400, "non-printable"},
-	    {"GET /%7F HTTP/1.1\r\n" H "\r\n", 400, "non-printable"},
-	    {"GET /%4 HTTP/1.1\r\n" H "\r\n", 400, "escape"},
-	    {"GET /%zz HTTP/1.1\r\n" H "\r\n", 400, "escape"},
-	    {"GET / HTTP/1.1\r\n\r\n", 400, "Host is missing"},
-	    {"GET / HTTP/1.1\r\n" H H "\r\n", 400, "Host is given twice"},
-	    {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "Host"},
-	    {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "Host"},
-	    {"PUT / HTTP/1.1\r\n" H "Content-Length: 1\r\n"
-	     "Content-Length: 1\r\n\r\na",
-		400, "Content-Length is given twice"},
-	    {"PUT / HTTP/1.1\r\n" H "Content-Length: 1, 1\r\n\r\na", 400,
-		"not a number"},
-	    {"PUT / HTTP/1.1\r\n" H "Content-Length: +1\r\n\r\na", 400,
-		"not a number"},
-	    {"PUT / HTTP/1.1\r\n" H "Content-Length: -1\r\n\r\na", 400,
-		"not a number"},
-	    {"PUT / HTTP/1.1\r\n" H "Content-Length: 0x1\r\n\r\na", 400,
-		"not a number"},
-	    {"PUT / HTTP/1.1\r\n" H "Content-Length:\r\n\r\n", 400, "empty"},
-	    {"PUT / HTTP/1.1\r\n" H
-	     "Content-Length: 9223372036854775808\r\n\r\n",
-		400, "out of range"},
-	    {"PUT / HTTP/1.1\r\n" H
-	     "Content-Length: 9223372036854775807\r\n\r\n",
-		413, "over 64 bytes"},
-	    {"PUT / HTTP/1.1\r\n" H "Content-Length: 65\r\n\r\n", 413,
-		"over 64 bytes"},
-	    {"PUT / HTTP/1.1\r\n" H "Content-Length: 1\r\n"
-	     "Transfer-Encoding: chunked\r\n\r\n",
-		400, "both"},
-	    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n",
-		400, "exactly chunked"},
-	    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n"
-	     "Transfer-Encoding: chunked\r\n\r\n",
-		400, "exactly chunked"},
-	    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", 400,
-		"exactly chunked"},
-	    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
-	     "chunked\r\n\r\n",
-		400, "0x0b"},
-	    {"PUT / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n", 400,
-		"HTTP/1.0"},
-	    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0 \r\n",
-		400, "0x20"},
-	    {"PUT / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
-	     "41\r\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	     "aaaaaa",
-		413, "over 64 bytes"},
-	    {"PUT / HTTP/1.1\r\n" H "Expect: 200-ok\r\n\r\n", 417, "Expect"},
-	    {"\x16\x03\x01\x02", 400, "began TLS"},
-	    {"\x80\x01\x02", 400, "0x01"},
-	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		expect_same_when_cut(cases[i].data, strlen(cases[i].data));
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		expect_same_when_cut(
+		    refusals[i].data, strlen(refusals[i].data));
 		if (whole.progress != HTTP_BAD ||
-		    whole.status != cases[i].status ||
-		    strstr(whole.why.text, cases[i].words) == NULL)
+		    whole.status != refusals[i].status ||
+		    strstr(whole.why.text, refusals[i].words) == NULL)
 			fail_msg("case %zu: %d %d \"%s\"", i, whole.progress,
 			    whole.status, whole.why.text);
 	}

@@ -105,88 +105,89 @@ make(struct world *world, bool server, bool verify, const char *ca,
 	return context;
 }
 
+static const struct {
+	bool server, verify;
+	const char *ca, *ca_path, *cert, *key, *version, *suites;
+	const char *want, *also;
+} refusals[] = {
+    {true, false, NULL, NULL, "none.pem", "server.key", NULL, NULL,
+	"Failed to load cert/key pair: ", "none.pem"},
+    {true, false, NULL, NULL, "server.pem", "none.key", NULL, NULL,
+	"Failed to load cert/key pair: ", "No such file"},
+    {true, false, NULL, NULL, "server.pem", "client.key", NULL, NULL,
+	"Failed to load cert/key pair: ", "key values mismatch"},
+    {true, false, NULL, NULL, "server.key", "server.key", NULL, NULL,
+	"Failed to load cert/key pair: ", "server.key"},
+    {true, false, NULL, NULL, "sealed.pem", "sealed.key", NULL, NULL,
+	"Failed to load cert/key pair: ", "pass phrase"},
+    {true, false, NULL, NULL, "folder", "server.key", NULL, NULL,
+	"Failed to load cert/key pair: ", "not a regular file"},
+    {true, false, NULL, NULL, NULL, NULL, NULL, NULL,
+	"Failed to load cert/key pair: ", "cert_file"},
+    {true, false, "none.pem", NULL, "server.pem", "server.key", NULL, NULL,
+	"Error loading from ", "none.pem"},
+    {true, false, "junk", NULL, "server.pem", "server.key", NULL, NULL,
+	"failed to parse PEM <", "junk"},
+    {true, false, "half", NULL, "server.pem", "server.key", NULL, NULL,
+	"failed to parse PEM <", "half"},
+    {false, true, NULL, "empty", NULL, NULL, NULL, NULL,
+	"Error loading from CAPath: no CAs found", ""},
+    {false, true, NULL, "no-folder", NULL, NULL, NULL, NULL,
+	"Error loading from ", "no-folder"},
+    {false, true, NULL, "bad", NULL, NULL, NULL, NULL, "failed to parse PEM <",
+	"bad/x.pem"},
+    {true, true, NULL, NULL, "server.pem", "server.key", NULL, NULL,
+	"VerifyIncoming set but no CA certificates were provided", ""},
+    {true, true, "ca.pem", NULL, NULL, NULL, NULL, NULL,
+	"VerifyIncoming requires either a Cert and Key pair in the "
+	"configuration file, or auto_encrypt/auto_config be enabled",
+	""},
+    {false, true, NULL, NULL, NULL, NULL, NULL, NULL,
+	"VerifyOutgoing set but no CA certificates were provided", ""},
+    {false, false, NULL, NULL, NULL, NULL, "TLSv1_1", NULL,
+	"unsupported tls_min_version \"TLSv1_1\"", ""},
+    {false, false, NULL, NULL, NULL, NULL, NULL, "TLS_NO",
+	"unsupported cipher \"TLS_NO\"", ""},
+    {false, false, NULL, NULL, NULL, NULL, NULL,
+	"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,", "unsupported cipher \"\"",
+	""},
+    {false, false, NULL, NULL, NULL, NULL, NULL, "ECDHE-RSA-AES128-GCM-SHA256",
+	"unsupported cipher \"ECDHE-RSA-AES128-GCM-SHA256\"", ""},
+};
+
 static void
 load_refuses_in_the_words_of_the_contract(void **state)
 {
 	struct world *world = *state;
-	const struct {
-		bool server, verify;
-		const char *ca, *ca_path, *cert, *key, *version, *suites;
-		const char *want, *also;
-	} cases[] = {
-	    {true, false, NULL, NULL, "none.pem", "server.key", NULL, NULL,
-		"Failed to load cert/key pair: ", "none.pem"},
-	    {true, false, NULL, NULL, "server.pem", "none.key", NULL, NULL,
-		"Failed to load cert/key pair: ", "No such file"},
-	    {true, false, NULL, NULL, "server.pem", "client.key", NULL, NULL,
-		"Failed to load cert/key pair: ", "key values mismatch"},
-	    {true, false, NULL, NULL, "server.key", "server.key", NULL, NULL,
-		"Failed to load cert/key pair: ", "server.key"},
-	    {true, false, NULL, NULL, "sealed.pem", "sealed.key", NULL, NULL,
-		"Failed to load cert/key pair: ", "pass phrase"},
-	    {true, false, NULL, NULL, "folder", "server.key", NULL, NULL,
-		"Failed to load cert/key pair: ", "not a regular file"},
-	    {true, false, NULL, NULL, NULL, NULL, NULL, NULL,
-		"Failed to load cert/key pair: ", "cert_file"},
-	    {true, false, "none.pem", NULL, "server.pem", "server.key", NULL,
-		NULL, "Error loading from ", "none.pem"},
-	    {true, false, "junk", NULL, "server.pem", "server.key", NULL, NULL,
-		"failed to parse PEM <", "junk"},
-	    {true, false, "half", NULL, "server.pem", "server.key", NULL, NULL,
-		"failed to parse PEM <", "half"},
-	    {false, true, NULL, "empty", NULL, NULL, NULL, NULL,
-		"Error loading from CAPath: no CAs found", ""},
-	    {false, true, NULL, "no-folder", NULL, NULL, NULL, NULL,
-		"Error loading from ", "no-folder"},
-	    {false, true, NULL, "bad", NULL, NULL, NULL, NULL,
-		"failed to parse PEM <", "bad/x.pem"},
-	    {true, true, NULL, NULL, "server.pem", "server.key", NULL, NULL,
-		"VerifyIncoming set but no CA certificates were provided", ""},
-	    {true, true, "ca.pem", NULL, NULL, NULL, NULL, NULL,
-		"VerifyIncoming requires either a Cert and Key pair in the "
-		"configuration file, or auto_encrypt/auto_config be enabled",
-		""},
-	    {false, true, NULL, NULL, NULL, NULL, NULL, NULL,
-		"VerifyOutgoing set but no CA certificates were provided", ""},
-	    {false, false, NULL, NULL, NULL, NULL, "TLSv1_1", NULL,
-		"unsupported tls_min_version \"TLSv1_1\"", ""},
-	    {false, false, NULL, NULL, NULL, NULL, NULL, "TLS_NO",
-		"unsupported cipher \"TLS_NO\"", ""},
-	    {false, false, NULL, NULL, NULL, NULL, NULL,
-		"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,",
-		"unsupported cipher \"\"", ""},
-	    {false, false, NULL, NULL, NULL, NULL, NULL,
-		"ECDHE-RSA-AES128-GCM-SHA256",
-		"unsupported cipher \"ECDHE-RSA-AES128-GCM-SHA256\"", ""},
-	};
-	char half[64];
-
 	put(world, "junk", "no PEM at all\n");
-	snprintf(half, sizeof(half), "-----BEGIN CERTIFICATE-----\nMIIB\n");
-	put(world, "half", half);
+	put(world, "half", "-----BEGIN CERTIFICATE-----\nMIIB\n");
 	assert_int_equal(mkdir(at(world, "empty"), 0700), 0);
 	assert_int_equal(mkdir(at(world, "folder"), 0700), 0);
 	assert_int_equal(mkdir(at(world, "bad"), 0700), 0);
 	put(world, "bad/x.pem", "junk");
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct tls_files files = {
-		    .ca_file = cases[i].ca ? at(world, cases[i].ca) : NULL,
-		    .ca_path =
-			cases[i].ca_path ? at(world, cases[i].ca_path) : NULL,
-		    .cert_file = cases[i].cert ? at(world, cases[i].cert) : "",
-		    .key_file = cases[i].key ? at(world, cases[i].key) : "",
-		    .min_version = cases[i].version,
-		    .cipher_suites = cases[i].suites};
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		struct tls_files files = {.ca_file = refusals[i].ca
+			? at(world, refusals[i].ca)
+			: NULL,
+		    .ca_path = refusals[i].ca_path
+			? at(world, refusals[i].ca_path)
+			: NULL,
+		    .cert_file =
+			refusals[i].cert ? at(world, refusals[i].cert) : "",
+		    .key_file =
+			refusals[i].key ? at(world, refusals[i].key) : "",
+		    .min_version = refusals[i].version,
+		    .cipher_suites = refusals[i].suites};
 		struct tls_context *context = NULL;
 		struct errmsg why = {""};
 
-		assert_int_equal(tls_context_new(&files, cases[i].server,
-				     cases[i].verify, NULL, &context, &why),
+		assert_int_equal(tls_context_new(&files, refusals[i].server,
+				     refusals[i].verify, NULL, &context, &why),
 		    ERR_INVALID);
 		assert_null(context);
-		if (strncmp(why.text, cases[i].want, strlen(cases[i].want)) !=
-			0 ||
-		    strstr(why.text, cases[i].also) == NULL)
+		if (strncmp(why.text, refusals[i].want,
+			strlen(refusals[i].want)) != 0 ||
+		    strstr(why.text, refusals[i].also) == NULL)
 			fail_msg("case %zu: \"%s\"", i, why.text);
 	}
 }
