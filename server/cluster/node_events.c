@@ -218,6 +218,8 @@ greeted(void *arg, const struct hello *theirs, struct errmsg *why)
 	struct node *n = arg;
 	enum err rc;
 
+	if (n->env.stopping)
+		return err_set(why, ERR_CLOSED, "this server is stopping");
 	if (n->started &&
 	    doubt_forgot(theirs->acked_term, theirs->acked_index,
 		consensus_term(n->consensus),
@@ -242,7 +244,7 @@ on_message(void *arg, struct raft_message *message)
 {
 	struct node *n = arg;
 
-	consensus_deliver(n->consensus, message);
+	consensus_deliver(n->consensus, message); /* takes none once closed */
 }
 
 static void
@@ -250,6 +252,9 @@ on_frame(void *arg, uint64_t from, const struct frame *frame)
 {
 	struct node *n = arg;
 
+	/* libraft may be gone already, and must not be started any more. */
+	if (n->env.stopping)
+		return;
 	switch ((int)frame->type) {
 	case FRAME_PROMISE:
 	case FRAME_PROMISED:
