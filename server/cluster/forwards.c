@@ -22,6 +22,29 @@ proposal_list_push(struct proposal_list *list, struct node_proposal *p)
 	list->count++;
 }
 
+void
+proposal_list_push_front(struct proposal_list *list, struct node_proposal *p)
+{
+	p->next = list->head;
+	if (list->head == NULL)
+		list->tail = &p->next;
+	list->head = p;
+	list->count++;
+}
+
+void
+proposal_list_prepend(struct proposal_list *list, struct proposal_list *front)
+{
+	if (front->head == NULL)
+		return;
+	*front->tail = list->head;
+	if (list->head == NULL)
+		list->tail = front->tail;
+	list->head = front->head;
+	list->count += front->count;
+	proposal_list_init(front);
+}
+
 struct node_proposal *
 proposal_list_pop(struct proposal_list *list)
 {
@@ -127,7 +150,7 @@ forwards_send(struct forwards *f, uint64_t leader, struct proposal_list *queued)
 		rc = send_batch(f, leader, queued, &batch, &out);
 		metrics_add(METRIC_RPC_FORWARDED, batch.count);
 		while ((p = proposal_list_pop(&batch)) != NULL) {
-			p->sent = p->sent || rc == OK;
+			p->sent = rc == OK;
 			proposal_list_push(rc == OK ? &f->sent : queued, p);
 		}
 	}
@@ -135,13 +158,13 @@ forwards_send(struct forwards *f, uint64_t leader, struct proposal_list *queued)
 }
 
 struct node_proposal *
-forwards_take(struct forwards *f, uint64_t sequence)
+forwards_take(struct forwards *f, uint64_t peer, uint64_t sequence)
 {
 	struct node_proposal *p, **link = &f->sent.head;
 
 	while ((p = *link) != NULL && p->id.sequence != sequence)
 		link = &p->next;
-	if (p == NULL)
+	if (p == NULL || p->peer != peer)
 		return NULL;
 	*link = p->next;
 	if (f->sent.tail == &p->next)
@@ -161,7 +184,12 @@ forwards_requeue(
 	while (old.head != NULL) {
 		p = old.head;
 		old.head = p->next;
-		proposal_list_push(
-		    except != 0 && p->peer == except ? &f->sent : queued, p);
+		if (except != 0 && p->peer == except) {
+			proposal_list_push(&f->sent, p);
+			continue;
+		}
+		p->sent = false;
+		p->doubtful = true;
+		proposal_list_push(queued, p);
 	}
 }

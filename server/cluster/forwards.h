@@ -23,6 +23,11 @@ struct proposal_list {
 void proposal_list_init(struct proposal_list *list);
 void proposal_list_push(
     struct proposal_list *list, struct node_proposal *proposal);
+void proposal_list_push_front(
+    struct proposal_list *list, struct node_proposal *proposal);
+/* Put all of front before what is in list; front is empty then. */
+void proposal_list_prepend(
+    struct proposal_list *list, struct proposal_list *front);
 /* NULL when empty. */
 struct node_proposal *proposal_list_pop(struct proposal_list *list);
 
@@ -44,11 +49,12 @@ void forwards_forget(struct forwards *forwards, struct node_proposal *proposal);
  * sent now stays queued. */
 void forwards_send(
     struct forwards *forwards, uint64_t leader, struct proposal_list *queued);
-/* Take the one of this sequence out of sent; NULL if it is not there. */
+/* Take the one of this sequence that was sent to peer out of sent; NULL if it
+ * is not there. */
 struct node_proposal *forwards_take(
-    struct forwards *forwards, uint64_t sequence);
+    struct forwards *forwards, uint64_t peer, uint64_t sequence);
 /* Move what was sent to anybody but except back to queued: it is sent again,
- * under the same id. except 0 = all. */
+ * under the same id, and doubtful from now on. except 0 = all. */
 void forwards_requeue(
     struct forwards *forwards, uint64_t except, struct proposal_list *queued);
 

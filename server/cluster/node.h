@@ -79,7 +79,9 @@ struct node_proposal {
 	struct node_proposal *older, *newer; /* those with a request id */
 	struct request_id id;                /* sequence 0 = none yet */
 	uint64_t deadline_ms, begun_ms, peer;
-	bool sent, internal;
+	bool sent;     /* the leader has it, unanswered */
+	bool doubtful; /* an earlier attempt may be applied */
+	bool internal; /* of this server as the leader */
 };
 
 /*

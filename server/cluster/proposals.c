@@ -8,27 +8,18 @@
 
 #include "fsm/command.h"
 #include "server/cluster/consensus.h"
+#include "server/cluster/flights.h"
 #include "server/cluster/forwards.h"
+#include "server/cluster/guests.h"
 #include "server/cluster/identity.h"
-#include "server/cluster/outbox.h"
 #include "server/cluster/transport.h"
 #include "server/config.h"
 #include "server/duration.h"
 #include "server/log.h"
 #include "server/metrics.h"
 
-#define FLIGHTS_MAX   4    /* entries under way */
 #define BEHIND_MS     1000 /* how long an answer waits for this server */
 #define QUOTA_PERCENT 80   /* of the quota: writes stop, removals pass */
-
-/* One entry between submit and commit. */
-struct flight {
-	uint64_t index; /* 0 = free */
-	uint8_t hash[DB_HASH_SIZE];
-	bool resolved; /* applied: results are in the items */
-	uint16_t count;
-	struct node_proposal *items[ENTRY_COMMANDS_MAX];
-};
 
 struct proposals {
 	struct env *env;
@@ -36,17 +27,17 @@ struct proposals {
 	struct proposal_list
 	    behind;               /* answered, this server has not applied it */
 	struct forwards forwards; /* sent to the leader */
-	struct flight flights[FLIGHTS_MAX];
-	unsigned remote; /* from other servers, not yet answered */
-	struct buf entry;
-	struct outbox *results; /* answers to other servers, per turn */
-	atomic_uint held;       /* local ones not yet answered, all threads */
+	struct flights *flights;  /* in entries of ours */
+	bool held;             /* nobody took what was forwarded: for a while */
+	struct guests *guests; /* of other servers */
+	atomic_uint unanswered; /* local ones, all threads */
 };
 
 enum err
 proposals_new(struct env *env, struct proposals **out, struct errmsg *why)
 {
 	struct proposals *s = calloc(1, sizeof(*s));
+	enum err rc;
 
 	if (s == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
@@ -54,10 +45,12 @@ proposals_new(struct env *env, struct proposals **out, struct errmsg *why)
 	proposal_list_init(&s->queued);
 	forwards_init(&s->forwards, env);
 	proposal_list_init(&s->behind);
-	s->entry = buf_new(ENTRY_SIZE_MAX);
-	if (outbox_new(FRAME_PROPOSE_RESULT, &s->results, why) != OK) {
-		free(s);
-		return ERR_NOMEM;
+	rc = flights_new(env, &s->flights, why);
+	if (rc == OK)
+		rc = guests_new(env, &s->guests, why);
+	if (rc != OK) {
+		proposals_free(s);
+		return rc;
 	}
 	*out = s;
 	return OK;
@@ -68,8 +61,8 @@ proposals_free(struct proposals *s)
 {
 	if (s == NULL)
 		return;
-	buf_wipe(&s->entry);
-	outbox_free(s->results);
+	flights_free(s->flights);
+	guests_free(s->guests);
 	free(s);
 }
 
@@ -84,50 +77,59 @@ run_callback(struct loop_task *task)
 	p->cb(p);
 }
 
-/* Encode and queue the answer to another server; the proposal is ours. */
-static void
-answer_remote(struct proposals *s, struct node_proposal *p)
-{
-	struct buf *out = outbox_item(s->results, s->env->transport, p->peer);
-
-	if (out != NULL) {
-		buf_u64(out, p->id.sequence);
-		buf_u16(out, (uint16_t)p->status);
-		buf_text(out, p->status == OK ? "" : p->why.text);
-		if (p->status == OK)
-			fsm_result_encode(&p->result, out);
-	}
-	s->remote--;
-	buf_wipe(&p->command);
-	free(p);
-}
-
 /* The end of a proposal: status (and result or why) are set. */
 static void
 finish(struct proposals *s, struct node_proposal *p)
 {
 	if (p->home == NULL) {
-		answer_remote(s, p);
+		guests_answer(s->guests, p);
 		return;
 	}
 	forwards_forget(&s->forwards, p);
 	buf_wipe(&p->command);
-	atomic_fetch_sub_explicit(&s->held, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&s->unanswered, 1, memory_order_relaxed);
 	p->task.run = run_callback;
 	loop_post(p->home, &p->task);
-}
-
-static void
-fail(struct proposals *s, struct node_proposal *p, enum err status,
-    const char *why)
-{
-	p->status = err_set(&p->why, status, "%s", why);
-	finish(s, p);
 }
 
 static const char unknown_text[] =
     "leadership lost while committing log: the outcome is unknown, read "
     "before you retry";
+
+/* An earlier attempt at a leader that was lost may be applied, whatever
+ * becomes of this one. */
+static void
+fail(struct proposals *s, struct node_proposal *p, enum err status,
+    const char *why)
+{
+	if (p->doubtful)
+		p->status = err_set(&p->why, ERR_UNKNOWN, "%s", unknown_text);
+	else
+		p->status = err_set(&p->why, status, "%s", why);
+	finish(s, p);
+}
+
+static void
+fail_all(struct proposals *s, struct proposal_list *list, enum err status,
+    const char *why)
+{
+	struct node_proposal *p;
+
+	while ((p = proposal_list_pop(list)) != NULL)
+		fail(s, p, status, why);
+}
+
+/* Surely not applied by who was asked: somebody else is asked, by us or by the
+ * server it came from. What this server does as the leader, it does only as
+ * the leader. */
+static void
+retry(struct proposals *s, struct node_proposal *p)
+{
+	if (p->home == NULL || p->internal)
+		fail(s, p, ERR_NOTLEADER, "not the leader");
+	else
+		proposal_list_push(&s->queued, p);
+}
 
 static void
 succeed(struct proposals *s, struct node_proposal *p)
@@ -163,7 +165,13 @@ arrive(struct loop_task *task)
 	}
 	p->begun_ms = time_mono_ms();
 	p->deadline_ms = p->begun_ms + s->env->config->rpc_hold_ms;
-	proposal_list_push(&s->queued, p);
+	if (!p->internal)
+		proposal_list_push(&s->queued, p);
+	else if (consensus_leading(s->env->consensus))
+		/* Those of clients may be waiting for what it brings. */
+		proposal_list_push_front(&s->queued, p);
+	else
+		fail(s, p, ERR_NOTLEADER, "not the leader");
 }
 
 enum err
@@ -174,9 +182,11 @@ proposals_enter(struct proposals *s, struct loop *home, struct buf *command,
 
 	if (command->size > COMMAND_SIZE_MAX)
 		return ERR_LIMIT;
-	held = atomic_fetch_add_explicit(&s->held, 1, memory_order_relaxed);
+	held =
+	    atomic_fetch_add_explicit(&s->unanswered, 1, memory_order_relaxed);
 	if (held >= s->env->config->max_proposals && !internal) {
-		atomic_fetch_sub_explicit(&s->held, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(
+		    &s->unanswered, 1, memory_order_relaxed);
 		return ERR_BUSY;
 	}
 	*p = (struct node_proposal){.cb = cb,
@@ -193,44 +203,38 @@ proposals_enter(struct proposals *s, struct loop *home, struct buf *command,
 /* ---- on the leader --------------------------------------------------------
  */
 
+/* May it be written now? If not, it is answered. */
 static bool
 admitted(struct proposals *s, struct node_proposal *p)
 {
 	struct env *env = s->env;
+	struct errmsg why;
 	uint64_t used;
 
 	if (p->internal || command_is_removal(p->command.data, p->command.size))
 		return true;
 	used = db_used(machine_db(consensus_machine(env->consensus)));
 	if (used > env->quota / 100 * QUOTA_PERCENT) {
-		p->status = err_set(&p->why, ERR_FULL,
+		(void)err_set(&why, ERR_FULL,
 		    "state quota reached: %" PRIu64 " bytes in use, writes "
 		    "stop at %d %% of limits.state_quota %" PRIu64,
 		    used, QUOTA_PERCENT, env->quota);
+		fail(s, p, ERR_FULL, why.text);
 		return false;
 	}
 	if (env->low_disk) {
-		p->status = err_set(&p->why, ERR_FULL,
+		fail(s, p, ERR_FULL,
 		    "a server is low on disk space, only removals are taken");
 		return false;
 	}
 	return true;
 }
 
-static struct flight *
-free_flight(struct proposals *s)
-{
-	for (size_t i = 0; i < FLIGHTS_MAX; i++) {
-		if (s->flights[i].index == 0)
-			return &s->flights[i];
-	}
-	return NULL;
-}
-
-/* The next proposal that may be packed now; those refused are answered. */
+/* The next proposal that may be packed now. */
 static struct node_proposal *
-next_admitted(struct proposals *s)
+next_admitted(void *arg)
 {
+	struct proposals *s = arg;
 	struct node_proposal *p;
 
 	while ((p = s->queued.head) != NULL) {
@@ -238,108 +242,45 @@ next_admitted(struct proposals *s)
 			return NULL; /* hazard 6: before all first servers vote
 				      */
 		(void)proposal_list_pop(&s->queued);
-		if (admitted(s, p))
-			return p;
-		finish(s, p);
+		if (!admitted(s, p))
+			continue;
+		/* What came from a client of this server and was never
+		 * forwarded is not retried: no id, no row. */
+		if (p->home != NULL && p->id.sequence != 0)
+			p->id.lowest = forwards_lowest(&s->forwards);
+		return p;
 	}
 	return NULL;
-}
-
-static void
-give_back(struct proposals *s, struct flight *f, enum err rc,
-    const struct errmsg *why)
-{
-	for (size_t i = 0; i < f->count; i++) {
-		if (rc == ERR_NOTLEADER && f->items[i]->home != NULL)
-			proposal_list_push(&s->queued, f->items[i]);
-		else
-			fail(s, f->items[i], rc, why->text);
-	}
-	f->count = 0;
 }
 
 static void
 pack(struct proposals *s)
 {
-	struct node_proposal *p;
+	struct proposal_list back;
 	struct errmsg why;
-	struct flight *f;
-	uint64_t index;
-	enum err rc;
+	enum err rc = OK;
 
-	while (s->queued.head != NULL && (f = free_flight(s)) != NULL) {
-		f->count = 0;
-		f->resolved = false;
-		buf_reset(&s->entry);
-		consensus_begin(s->env->consensus, &s->entry);
-		while (f->count < ENTRY_COMMANDS_MAX &&
-		    s->entry.size < ENTRY_SIZE_SOFT &&
-		    (p = next_admitted(s)) != NULL) {
-			/* What came from a client of this server and was never
-			 * forwarded is not retried: no id, no row. */
-			if (p->home != NULL && p->id.sequence != 0)
-				p->id.lowest = forwards_lowest(&s->forwards);
-			entry_add(&s->entry, &p->id, p->command.data,
-			    p->command.size);
-			f->items[f->count++] = p;
-		}
-		if (f->count == 0)
-			return;
-		rc = consensus_submit(s->env->consensus, &s->entry, f->count,
-		    &index, f->hash, &why);
-		if (rc != OK) {
-			give_back(s, f, rc, &why);
-			return;
-		}
-		f->index = index;
+	while (rc == OK && s->queued.head != NULL && flights_room(s->flights)) {
+		proposal_list_init(&back);
+		rc = flights_submit(s->flights, next_admitted, s, &back, &why);
+		if (rc == ERR_NOTLEADER) /* handing on, or no more: see role */
+			proposal_list_prepend(&s->queued, &back);
+		else if (rc != OK)
+			fail_all(s, &back, rc, why.text);
 	}
-}
-
-static struct flight *
-find_flight(struct proposals *s, uint64_t index)
-{
-	for (size_t i = 0; i < FLIGHTS_MAX; i++) {
-		if (s->flights[i].index == index && !s->flights[i].resolved)
-			return &s->flights[i];
-	}
-	return NULL;
-}
-
-static void
-clear_flight(struct flight *f)
-{
-	f->index = 0;
-	f->count = 0;
-	f->resolved = false;
 }
 
 void
 proposals_applied(struct proposals *s, uint64_t index,
     const uint8_t hash[static DB_HASH_SIZE], const struct fsm_outcome *outcome)
 {
-	struct flight *f = find_flight(s, index);
+	struct proposal_list overwritten;
 	struct node_proposal *p;
 
-	if (f == NULL)
-		return;
-	if (memcmp(hash, f->hash, DB_HASH_SIZE) != 0) {
-		/* Another leader's entry took the place: ours never will be. */
-		give_back(s, f, ERR_NOTLEADER,
-		    &(struct errmsg){"not the leader any more"});
-		clear_flight(f);
-		return;
-	}
-	f->resolved = true;
-	for (uint16_t i = 0; i < f->count; i++) {
-		p = f->items[i];
-		if (i < outcome->count) {
-			p->result = outcome->results[i];
-			continue;
-		}
-		p->result = (struct fsm_result){.code = ERR_INTERNAL};
-		(void)snprintf(p->result.why, sizeof(p->result.why), "%.200s",
-		    outcome->why.text);
-	}
+	proposal_list_init(&overwritten);
+	flights_applied(s->flights, index, hash, outcome, &overwritten);
+	while ((p = proposal_list_pop(&overwritten)) != NULL)
+		retry(s, p);
 }
 
 /* Answers that waited for this server to catch up. */
@@ -368,121 +309,48 @@ release_behind(struct proposals *s, uint64_t now_ms)
 void
 proposals_committed(struct proposals *s)
 {
-	struct flight *f;
+	struct proposal_list done;
+	struct node_proposal *p;
 
-	for (size_t i = 0; i < FLIGHTS_MAX; i++) {
-		f = &s->flights[i];
-		if (f->index == 0 || !f->resolved)
-			continue;
-		for (uint16_t k = 0; k < f->count; k++)
-			succeed(s, f->items[k]);
-		clear_flight(f);
-	}
+	proposal_list_init(&done);
+	flights_committed(s->flights, &done);
+	while ((p = proposal_list_pop(&done)) != NULL)
+		succeed(s, p);
 	release_behind(s, 0);
-	outbox_flush(s->results, s->env->transport);
+	guests_flush(s->guests);
 }
 
 void
 proposals_dropped(struct proposals *s, uint64_t index)
 {
-	struct flight *f = find_flight(s, index);
+	struct proposal_list lost;
 
-	if (f == NULL)
-		return;
-	for (uint16_t i = 0; i < f->count; i++)
-		fail(s, f->items[i], ERR_UNKNOWN, unknown_text);
-	clear_flight(f);
+	proposal_list_init(&lost);
+	flights_dropped(s->flights, index, &lost);
+	fail_all(s, &lost, ERR_UNKNOWN, unknown_text);
 }
 
 /* ---- on a follower ------------------------------------------------------- */
 
 static void
-take_result(struct proposals *s, uint64_t sequence, enum err status,
-    const char *why, const struct fsm_result *result)
+take_result(struct proposals *s, struct node_proposal *p,
+    const struct guests_result *item)
 {
-	struct node_proposal *p = forwards_take(&s->forwards, sequence);
-
-	if (p == NULL)
-		return; /* answered meanwhile, by its deadline */
-	if (status == OK) {
-		p->result = *result;
+	p->sent = false;
+	if (item->status == OK && item->result.code == ERR_UNKNOWN) {
 		/* The table no longer knew the id: perhaps applied. */
-		if (result->code == ERR_UNKNOWN)
-			fail(s, p, ERR_UNKNOWN, unknown_text);
-		else
-			succeed(s, p);
-	} else if (status == ERR_NOTLEADER || status == ERR_UNKNOWN) {
-		proposal_list_push(
-		    &s->queued, p); /* again, under the same id */
+		fail(s, p, ERR_UNKNOWN, unknown_text);
+	} else if (item->status == OK) {
+		p->result = item->result;
+		succeed(s, p);
+	} else if (item->status == ERR_NOTLEADER) {
+		s->held = true;
+		retry(s, p);
+	} else if (item->status == ERR_UNKNOWN) {
+		p->doubtful = true;
+		retry(s, p); /* under the same id */
 	} else {
-		fail(s, p, status, why);
-	}
-}
-
-static void
-take_results(struct proposals *s, struct reader in)
-{
-	struct fsm_result result;
-	struct errmsg why;
-	uint64_t sequence;
-	uint16_t status;
-	char *text;
-
-	while (in.size > 0) {
-		if (!read_u64(&in, &sequence) || !read_u16(&in, &status) ||
-		    read_text(&in, ERRMSG_SIZE, &text) != OK)
-			return;
-		(void)err_set(&why, OK, "%s", text);
-		free(text);
-		if (status == OK && !fsm_result_decode(&in, &result))
-			return;
-		take_result(s, sequence, (enum err)status, why.text, &result);
-	}
-}
-
-/* ---- from another server --------------------------------------------------
- */
-
-static void
-take_remote(struct proposals *s, uint64_t from, struct request_id id,
-    const uint8_t *command, size_t size)
-{
-	struct node_proposal *p = calloc(1, sizeof(*p));
-
-	if (p == NULL)
-		return; /* the sender's deadline answers it */
-	p->peer = from;
-	p->id = id;
-	p->command = buf_new(COMMAND_SIZE_MAX);
-	buf_raw(&p->command, command, size);
-	p->begun_ms = time_mono_ms();
-	s->remote++;
-	if (p->command.failed != OK)
-		fail(s, p, p->command.failed, err_text(p->command.failed));
-	else if (s->remote > s->env->config->max_proposals)
-		fail(s, p, ERR_BUSY, "the leader's proposal queue is full");
-	else if (!consensus_ready(s->env->consensus) || !s->env->formed)
-		fail(s, p, ERR_NOTLEADER, "not the leader");
-	else
-		proposal_list_push(&s->queued, p);
-}
-
-static void
-take_proposals(struct proposals *s, uint64_t from, struct reader in)
-{
-	struct request_id id = {.server = from};
-	const uint8_t *command;
-	uint16_t count;
-	size_t size;
-
-	if (!read_u64(&in, &id.start) || !read_u64(&in, &id.lowest) ||
-	    !read_u16(&in, &count))
-		return;
-	for (uint16_t i = 0; i < count; i++) {
-		if (!read_u64(&in, &id.sequence) || id.sequence == 0 ||
-		    !read_bytes(&in, COMMAND_SIZE_MAX, &command, &size))
-			return;
-		take_remote(s, from, id, command, size);
+		fail(s, p, item->status, item->why.text);
 	}
 }
 
@@ -490,13 +358,23 @@ void
 proposals_frame(struct proposals *s, uint64_t from, const struct frame *frame)
 {
 	struct reader in = {frame->data, frame->size};
+	struct guests_result item;
+	struct node_proposal *p;
 
 	if (s->env->stopping)
 		return;
-	if (frame->type == FRAME_PROPOSE)
-		take_proposals(s, from, in);
-	else
-		take_results(s, in);
+	if (frame->type == FRAME_PROPOSE) {
+		/* Packed once we are ready; else proposals_role answers. */
+		guests_take(s->guests, from, in, &s->queued);
+		return;
+	}
+	/* Only who was asked last can answer: what another said of an earlier
+	 * attempt says nothing of this one. */
+	while (in.size > 0 && guests_result_decode(&in, &item)) {
+		p = forwards_take(&s->forwards, from, item.sequence);
+		if (p != NULL) /* else answered meanwhile, by its deadline */
+			take_result(s, p, &item);
+	}
 }
 
 /* ---- time and role ----------------------------------------------------------
@@ -511,31 +389,54 @@ proposals_peer_down(struct proposals *s, uint64_t peer)
 		forwards_requeue(&s->forwards, 0, &s->queued);
 }
 
+/* Not the leader (any more): what only the leader may pack goes back. */
+static void
+return_queued(struct proposals *s)
+{
+	struct proposal_list old = s->queued;
+	struct node_proposal *p;
+
+	proposal_list_init(&s->queued);
+	while (old.head != NULL) {
+		p = old.head;
+		old.head = p->next;
+		retry(s, p);
+	}
+}
+
 void
 proposals_role(struct proposals *s)
 {
 	uint64_t leader = consensus_leader(s->env->consensus);
 
+	s->held = false;
 	if (leader != 0)
 		forwards_requeue(&s->forwards, leader, &s->queued);
+	if (!consensus_leading(s->env->consensus))
+		return_queued(s);
+}
+
+static bool
+may_forward(const struct proposals *s, uint64_t leader)
+{
+	return !s->held && leader != 0 && leader != s->env->identity->id &&
+	    transport_connected(s->env->transport, leader);
 }
 
 void
 proposals_pump(struct proposals *s)
 {
-	uint64_t leader;
+	uint64_t leader = consensus_leader(s->env->consensus);
 
 	if (s->queued.head != NULL && !s->env->stopping) {
-		leader = consensus_leader(s->env->consensus);
-		if (consensus_leading(s->env->consensus)) {
-			if (consensus_ready(s->env->consensus))
-				pack(s);
-		} else if (leader != 0 && leader != s->env->identity->id &&
-		    transport_connected(s->env->transport, leader)) {
-			forwards_send(&s->forwards, leader, &s->queued);
+		if (!consensus_leading(s->env->consensus)) {
+			if (may_forward(s, leader))
+				forwards_send(&s->forwards, leader, &s->queued);
+		} else if (consensus_ready(s->env->consensus)) {
+			pack(s);
 		}
 	}
-	outbox_flush(s->results, s->env->transport);
+	guests_flush(s->guests);
 }
 
 static void
@@ -550,7 +451,7 @@ expire(struct proposals *s, struct proposal_list *list, uint64_t now_ms)
 		old.head = p->next;
 		if (p->home == NULL || now_ms < p->deadline_ms)
 			proposal_list_push(list, p);
-		else if (p->sent)
+		else if (p->sent) /* by a leader that did not answer */
 			fail(s, p, ERR_UNKNOWN, unknown_text);
 		else
 			fail(s, p, ERR_NOLEADER, "No cluster leader");
@@ -560,6 +461,7 @@ expire(struct proposals *s, struct proposal_list *list, uint64_t now_ms)
 void
 proposals_tick(struct proposals *s, uint64_t now_ms)
 {
+	s->held = false;
 	expire(s, &s->queued, now_ms);
 	expire(s, &s->forwards.sent, now_ms);
 	release_behind(s, now_ms);
@@ -568,22 +470,17 @@ proposals_tick(struct proposals *s, uint64_t now_ms)
 void
 proposals_stop(struct proposals *s)
 {
+	struct proposal_list lost;
 	struct node_proposal *p;
 
-	for (size_t i = 0; i < FLIGHTS_MAX; i++) {
-		for (uint16_t k = 0; k < s->flights[i].count; k++)
-			fail(s, s->flights[i].items[k], ERR_UNKNOWN,
-			    unknown_text);
-		clear_flight(&s->flights[i]);
-	}
-	while ((p = proposal_list_pop(&s->forwards.sent)) != NULL)
-		fail(s, p, ERR_UNKNOWN, unknown_text);
+	proposal_list_init(&lost);
+	flights_stop(s->flights, &lost);
+	fail_all(s, &lost, ERR_UNKNOWN, unknown_text);
+	fail_all(s, &s->forwards.sent, ERR_UNKNOWN, unknown_text);
 	while ((p = proposal_list_pop(&s->behind)) != NULL)
 		finish(s, p);
-	while ((p = proposal_list_pop(&s->queued)) != NULL)
-		fail(s, p, p->sent ? ERR_UNKNOWN : ERR_CLOSED,
-		    p->sent ? unknown_text : "this server is stopping");
-	outbox_flush(s->results, s->env->transport);
+	fail_all(s, &s->queued, ERR_CLOSED, "this server is stopping");
+	guests_flush(s->guests);
 }
 
 bool

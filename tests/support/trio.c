@@ -19,17 +19,19 @@
 
 struct server {
 	struct config config;
-	char name[8], dir[512], addresses[TRIO_MAX][32];
+	char name[8], *dir, addresses[TRIO_MAX][32];
 	struct loop *loop;
 	struct worker *worker;
 	struct node *node;
 	struct loop_task stop_task;
+	bool halted;
 	bool closed; /* under trio->lock */
 	struct trio *trio;
 };
 
 struct trio {
 	unsigned count;
+	int ports[TRIO_MAX];
 	char *base;
 	struct loop *home; /* where answers come to */
 	pthread_mutex_t lock;
@@ -53,18 +55,29 @@ free_port(void)
 	return ntohs(a.sin_port);
 }
 
+static char *
+join(const char *base, const char *name)
+{
+	size_t size = strlen(base) + strlen(name) + 2;
+	char *path = malloc(size);
+
+	assert_non_null(path);
+	(void)snprintf(path, size, "%s/%s", base, name);
+	return path;
+}
+
 static void
-configure(struct trio *trio, unsigned i, const int *ports)
+configure(struct trio *trio, unsigned i, unsigned expect)
 {
 	struct server *s = &trio->servers[i];
 
 	s->trio = trio;
 	(void)snprintf(s->name, sizeof(s->name), "n%u", i);
-	(void)snprintf(s->dir, sizeof(s->dir), "%s/%s", trio->base, s->name);
+	s->dir = join(trio->base, s->name);
 	s->config = (struct config){.node_name = s->name,
 	    .data_dir = s->dir,
-	    .port_server = ports[i],
-	    .bootstrap_expect = trio->count,
+	    .port_server = trio->ports[i],
+	    .bootstrap_expect = expect,
 	    .retry_join_count = trio->count > 1 ? trio->count : 0,
 	    .election_ms = 500,
 	    .heartbeat_ms = 50,
@@ -78,7 +91,7 @@ configure(struct trio *trio, unsigned i, const int *ports)
 	s->config.bind = strdup("127.0.0.1");
 	for (unsigned k = 0; k < s->config.retry_join_count; k++) {
 		(void)snprintf(s->addresses[k], sizeof(s->addresses[k]),
-		    "127.0.0.1:%d", ports[k]);
+		    "127.0.0.1:%d", trio->ports[k]);
 		s->config.retry_join[k] = s->addresses[k];
 	}
 }
@@ -87,7 +100,6 @@ struct trio *
 trio_new(unsigned count)
 {
 	struct trio *trio = calloc(1, sizeof(*trio));
-	int ports[TRIO_MAX];
 	struct errmsg why;
 
 	assert_non_null(trio);
@@ -97,12 +109,23 @@ trio_new(unsigned count)
 	(void)pthread_mutex_init(&trio->lock, NULL);
 	(void)pthread_cond_init(&trio->changed, NULL);
 	for (unsigned i = 0; i < count; i++)
-		ports[i] = free_port();
+		trio->ports[i] = free_port();
 	for (unsigned i = 0; i < count; i++)
-		configure(trio, i, ports);
+		configure(trio, i, count);
 	assert_int_equal(loop_new("home", &trio->home, &why), OK);
 	assert_int_equal(loop_start(trio->home, &why), OK);
 	return trio;
+}
+
+unsigned
+trio_add(struct trio *trio)
+{
+	unsigned i = trio->count++;
+
+	assert_true(i < TRIO_MAX);
+	trio->ports[i] = free_port();
+	configure(trio, i, 0);
+	return i;
 }
 
 void
@@ -156,15 +179,26 @@ stop_now(struct loop_task *task)
 }
 
 void
+trio_halt(struct trio *trio, unsigned i)
+{
+	struct server *s = &trio->servers[i];
+
+	s->halted = true;
+	s->stop_task.run = stop_now;
+	loop_post(s->loop, &s->stop_task);
+	wait_change(trio, &s->closed);
+}
+
+void
 trio_stop(struct trio *trio, unsigned i)
 {
 	struct server *s = &trio->servers[i];
 
 	if (s->node == NULL)
 		return;
-	s->stop_task.run = stop_now;
-	loop_post(s->loop, &s->stop_task);
-	wait_change(trio, &s->closed);
+	if (!s->halted)
+		trio_halt(trio, i);
+	s->halted = false;
 	loop_stop(s->loop);
 	loop_join(s->loop);
 	node_free(s->node);
@@ -181,6 +215,7 @@ trio_free(struct trio *trio)
 		free(trio->servers[i].config.datacenter);
 		free(trio->servers[i].config.domain);
 		free(trio->servers[i].config.bind);
+		free(trio->servers[i].dir);
 	}
 	loop_stop(trio->home);
 	loop_join(trio->home);
@@ -197,34 +232,102 @@ trio_node(struct trio *trio, unsigned i)
 	return trio->servers[i].node;
 }
 
+struct loop *
+trio_home(struct trio *trio)
+{
+	return trio->home;
+}
+
 const char *
 trio_dir(struct trio *trio, unsigned i)
 {
 	return trio->servers[i].dir;
 }
 
+void
+trio_sleep(unsigned ms)
+{
+	const struct timespec pause = {ms / 1000, (ms % 1000) * 1000000L};
+
+	(void)nanosleep(&pause, NULL);
+}
+
+/* A ready leader and what it says; -1: there is none now. */
+static int
+find_leader(struct trio *trio, struct node_status *status)
+{
+	for (unsigned i = 0; i < trio->count; i++) {
+		if (trio->servers[i].node == NULL)
+			continue;
+		node_status(trio->servers[i].node, status);
+		if (status->role == NODE_LEADER && status->ready)
+			return (int)i;
+	}
+	return -1;
+}
+
+static unsigned
+wait_leader(struct trio *trio, struct node_status *status)
+{
+	int found = find_leader(trio, status);
+
+	for (unsigned ms = 0; found < 0 && ms < LEADER_WAIT_MS; ms += 10) {
+		trio_sleep(10);
+		found = find_leader(trio, status);
+	}
+	if (found < 0)
+		fail_msg("no leader within %d ms", LEADER_WAIT_MS);
+	return (unsigned)found;
+}
+
 unsigned
 trio_leader(struct trio *trio)
 {
-	const struct timespec pause = {0, 10 * 1000 * 1000};
-	struct node_status *status = calloc(1, sizeof(*status));
+	struct node_status status;
 
-	assert_non_null(status);
-	for (unsigned waited = 0; waited < LEADER_WAIT_MS; waited += 10) {
-		for (unsigned i = 0; i < trio->count; i++) {
-			if (trio->servers[i].node == NULL)
-				continue;
-			node_status(trio->servers[i].node, status);
-			if (status->role == NODE_LEADER && status->ready) {
-				free(status);
-				return i;
-			}
-		}
-		(void)nanosleep(&pause, NULL);
+	return wait_leader(trio, &status);
+}
+
+bool
+trio_member(struct trio *trio, uint64_t id, struct node_member *out)
+{
+	struct node_status status;
+
+	(void)wait_leader(trio, &status);
+	for (unsigned i = 0; i < status.member_count; i++) {
+		if (status.members[i].id != id)
+			continue;
+		*out = status.members[i];
+		return true;
 	}
-	free(status);
-	fail_msg("no leader within %d ms", LEADER_WAIT_MS);
-	return 0;
+	return false;
+}
+
+uint64_t
+trio_id(struct trio *trio, unsigned i)
+{
+	struct node_status status;
+
+	node_status(trio->servers[i].node, &status);
+	return status.id;
+}
+
+bool
+trio_voters(struct trio *trio, unsigned count)
+{
+	struct node_status status;
+	unsigned voters;
+
+	for (unsigned ms = 0; ms < LEADER_WAIT_MS; ms += 20) {
+		voters = 0;
+		(void)wait_leader(trio, &status);
+		for (unsigned i = 0; i < status.member_count; i++)
+			voters += status.members[i].voter;
+		if (voters == count)
+			return true;
+		trio_sleep(20);
+	}
+	return false;
 }
 
 struct put {
