@@ -270,7 +270,7 @@ calls_pump(struct calls *c)
 	uint64_t leader = consensus_leader(c->env->consensus);
 	bool here = consensus_ready(c->env->consensus) && c->env->formed;
 	bool there = leader != 0 && leader != c->env->identity->id &&
-	    transport_connected(c->env->transport, leader);
+	    transport_mutual(c->env->transport, leader);
 
 	if (all == NULL || c->env->stopping || (!here && !there))
 		return;

@@ -352,6 +352,15 @@ dial_redirect(struct dial *dial, const char *address)
 }
 
 void
+dial_hurry(struct dial *dial)
+{
+	if (dial->closing || dial->link.live || dial->resolving)
+		return;
+	dial->tries = 0;
+	(void)uv_timer_start(&dial->timer, on_timer, 0, 0);
+}
+
+void
 dial_tick(struct dial *dial)
 {
 	struct errmsg why;

@@ -61,6 +61,8 @@ void dial_open(struct dial *dial, struct hub *hub,
     const char *address);
 /* From now on to this address; a connection to another is closed (down). */
 void dial_redirect(struct dial *dial, const char *address);
+/* The server is alive: one that waits for its next try makes it now. */
+void dial_hurry(struct dial *dial);
 /* Once a LINK_TICK_MS. */
 void dial_tick(struct dial *dial);
 void dial_close(struct dial *dial);

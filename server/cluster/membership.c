@@ -6,10 +6,22 @@
 #include <stdlib.h>
 
 #include "server/cluster/consensus.h"
+#include "server/duration.h"
+
+/* One that is wanted, waited for or begun; done NULL: none. */
+struct transfer {
+	void (*done)(void *arg);
+	void *arg;
+	uint64_t id; /* 0 = any */
+	uint64_t deadline_ms;
+	bool begun;
+};
 
 struct membership {
 	struct consensus *consensus;
-	bool changing, transferring;
+	bool changing;
+	struct transfer transfer;
+	struct raft_transfer req;
 };
 
 enum err
@@ -64,9 +76,9 @@ membership_change(struct membership *m, enum membership_change change,
 
 	if (!consensus_ready(m->consensus))
 		return err_set(why, ERR_NOTLEADER, "not the leader");
-	if (m->changing)
-		return err_set(
-		    why, ERR_BUSY, "another membership change is under way");
+	if (m->changing || membership_transferring(m))
+		return err_set(why, ERR_BUSY, "%s is under way",
+		    m->changing ? "another membership change" : "a transfer");
 	ch = calloc(1, sizeof(*ch));
 	if (ch == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
@@ -100,50 +112,112 @@ membership_change(struct membership *m, enum membership_change change,
 	return OK;
 }
 
-struct transfer {
-	struct raft_transfer req;
-	struct membership *m;
-	void (*done)(void *arg);
-	void *arg;
-};
+/* ---- transfer --------------------------------------------------------------
+ */
+
+static void
+transfer_end(struct membership *m)
+{
+	struct transfer t = m->transfer;
+
+	m->transfer = (struct transfer){0};
+	t.done(t.arg);
+}
 
 static void
 transfer_done(struct raft_transfer *req)
 {
-	struct transfer *t = CONTAINER_OF(req, struct transfer, req);
+	transfer_end(CONTAINER_OF(req, struct membership, req));
+}
 
-	t->m->transferring = false;
-	t->done(t->arg);
-	free(t);
+/* The voter that is furthest; 0 = there is no other. */
+static uint64_t
+furthest(const struct membership *m)
+{
+	const struct raft *raft = consensus_raft(m->consensus);
+	const struct raft_configuration *conf = &raft->configuration;
+	raft_index match, best = 0;
+	uint64_t found = 0;
+
+	for (unsigned i = 0; i < conf->n; i++) {
+		const struct raft_server *s = &conf->servers[i];
+
+		if (s->role != RAFT_VOTER || s->id == raft->id ||
+		    raft_match_index(raft, s->id, &match) != 0 || match < best)
+			continue;
+		best = match;
+		found = s->id;
+	}
+	return found;
+}
+
+static bool
+has_all(const struct membership *m, uint64_t id)
+{
+	struct raft *raft = consensus_raft(m->consensus);
+	raft_index match;
+
+	return raft_match_index(raft, id, &match) == 0 &&
+	    match == raft_last_index(raft);
+}
+
+/*
+ * libraft asks the other to take over with its first acknowledgement, whether
+ * entries are on their way to it or not; the other ignores that while it has
+ * not stored every entry, and libraft does not ask again. So nothing may be
+ * on its way: no entry is begun, and what is under way is waited for.
+ */
+void
+membership_turn(struct membership *m)
+{
+	struct transfer *t = &m->transfer;
+	uint64_t target;
+
+	if (t->done == NULL || t->begun)
+		return;
+	if (!consensus_leading(m->consensus) ||
+	    time_mono_ms() >= t->deadline_ms) {
+		transfer_end(m);
+		return;
+	}
+	target = t->id != 0 ? t->id : furthest(m);
+	if (target == 0 || !has_all(m, target))
+		return;
+	t->begun = raft_transfer(consensus_raft(m->consensus), &m->req, target,
+		       transfer_done) == 0;
+	if (!t->begun)
+		transfer_end(m);
+}
+
+bool
+membership_transferring(const struct membership *m)
+{
+	return m->transfer.done != NULL;
+}
+
+void
+membership_stop(struct membership *m)
+{
+	if (m->transfer.done != NULL && !m->transfer.begun)
+		transfer_end(m);
 }
 
 enum err
 membership_transfer(struct membership *m, uint64_t id, void (*done)(void *arg),
     void *arg, struct errmsg *why)
 {
-	struct raft *raft = consensus_raft(m->consensus);
-	struct transfer *t;
-	int rv;
-
 	if (!consensus_leading(m->consensus))
 		return err_set(why, ERR_NOTLEADER, "not the leader");
-	if (m->transferring)
-		return err_set(why, ERR_BUSY, "a transfer is under way");
+	if (m->changing || membership_transferring(m))
+		return err_set(why, ERR_BUSY, "%s is under way",
+		    m->changing ? "a membership change" : "a transfer");
 	if (id == 0 ? consensus_voters(m->consensus) < 2
 		    : !consensus_is_voter(m->consensus, id))
 		return err_set(why, ERR_NOTFOUND,
 		    id == 0 ? "no other voter" : "cannot find peer");
-	t = calloc(1, sizeof(*t));
-	if (t == NULL)
-		return err_set(why, ERR_NOMEM, "out of memory");
-	*t = (struct transfer){.m = m, .done = done, .arg = arg};
-	rv = raft_transfer(raft, &t->req, id, transfer_done);
-	if (rv != 0) {
-		free(t);
-		return err_set(why,
-		    rv == RAFT_NOTLEADER ? ERR_NOTLEADER : ERR_BADSTATE, "%s",
-		    raft_errmsg(raft));
-	}
-	m->transferring = true;
+	m->transfer = (struct transfer){.done = done,
+	    .arg = arg,
+	    .id = id,
+	    .deadline_ms = time_mono_ms() + MEMBERSHIP_WAIT_MS};
 	return OK;
 }

@@ -8,6 +8,7 @@
 #ifndef SERVER_CLUSTER_MEMBERSHIP_H
 #define SERVER_CLUSTER_MEMBERSHIP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "storage/err.h"
@@ -35,11 +36,19 @@ MUST_CHECK enum err membership_change(struct membership *membership,
     enum membership_change change, uint64_t id, membership_cb cb, void *arg,
     struct errmsg *why);
 
+#define MEMBERSHIP_WAIT_MS 500 /* for the other to have every entry */
+
 /*
- * Hand leadership to id (0 = any voter). done runs once libraft is finished
- * with it: look at consensus_leading. ERR_NOTLEADER, ERR_BUSY, ERR_NOTFOUND.
+ * Hand leadership to id (0 = any voter) as soon as it has every entry; none may
+ * be begun meanwhile. done runs once it is over, later: look at
+ * consensus_leading. ERR_NOTLEADER, ERR_BUSY, ERR_NOTFOUND.
  */
 MUST_CHECK enum err membership_transfer(struct membership *membership,
     uint64_t id, void (*done)(void *arg), void *arg, struct errmsg *why);
+bool membership_transferring(const struct membership *membership);
+/* At the end of each turn. */
+void membership_turn(struct membership *membership);
+/* A transfer that has not begun is over. */
+void membership_stop(struct membership *membership);
 
 #endif

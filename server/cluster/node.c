@@ -334,6 +334,7 @@ stop_parts(struct node *n)
 	n->env.stopping = true;
 	(void)uv_timer_stop(&n->timer);
 	node_tell_role(n);
+	membership_stop(n->env.membership);
 	proposals_stop(n->proposals);
 	reads_stop(n->reads);
 	calls_stop(n->calls);

@@ -12,6 +12,7 @@
 #include "server/cluster/doubt.h"
 #include "server/cluster/formation.h"
 #include "server/cluster/members.h"
+#include "server/cluster/membership.h"
 #include "server/cluster/node_impl.h"
 #include "server/cluster/proposals.h"
 #include "server/cluster/quorum.h"
@@ -149,6 +150,7 @@ on_turn(void *arg)
 	if (!n->env.formed) /* the first steps follow each other at once */
 		members_tick(n->members, time_mono_ms());
 	node_tell_role(n);
+	membership_turn(n->env.membership);
 	proposals_pump(n->proposals);
 	reads_pump(n->reads);
 	calls_pump(n->calls);
@@ -311,6 +313,18 @@ on_down(void *arg, uint64_t peer)
 	    LOG_DEBUG, "rpc", "connection lost: server=%016" PRIx64, peer);
 	if (n->started && peer == consensus_leader(n->consensus))
 		consensus_hurry(n->consensus);
+	reads_peer_down(n->reads, peer);
+	proposals_peer_down(n->proposals, peer);
+	calls_peer_down(n->calls, peer);
+}
+
+/* What was asked over our own connection is answered over the other's. */
+static void
+on_deaf(void *arg, uint64_t peer)
+{
+	struct node *n = arg;
+
+	reads_peer_down(n->reads, peer);
 	proposals_peer_down(n->proposals, peer);
 	calls_peer_down(n->calls, peer);
 }
@@ -320,7 +334,8 @@ const struct transport_events node_transport_events = {.introduce = introduce,
     .message = on_message,
     .frame = on_frame,
     .up = on_up,
-    .down = on_down};
+    .down = on_down,
+    .deaf = on_deaf};
 
 void
 node_on_round(void *arg, uint64_t round, bool proved)

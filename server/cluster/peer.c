@@ -150,8 +150,13 @@ peer_new(struct hub *hub, uint64_t id, const char *address,
 void
 peer_redirect(struct peer *peer, const char *address)
 {
-	if (peer->closing || strcmp(peer->address, address) == 0)
+	if (peer->closing)
 		return;
+	if (strcmp(peer->address, address) == 0) {
+		dial_hurry(&peer->main);
+		dial_hurry(&peer->bulk);
+		return;
+	}
 	(void)snprintf(peer->address, sizeof(peer->address), "%s", address);
 	dial_redirect(&peer->bulk, address);
 	dial_redirect(&peer->main, address);

@@ -54,6 +54,7 @@ struct peer {
  * of memory. */
 struct peer *peer_new(struct hub *hub, uint64_t id, const char *address,
     void (*closed)(struct peer *peer));
+/* Its greeting came, from this address: dial there, and at once. */
 void peer_redirect(struct peer *peer, const char *address);
 /* Snapshots under way end with status. */
 void peer_close(struct peer *peer, int status);

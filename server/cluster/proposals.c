@@ -12,6 +12,7 @@
 #include "server/cluster/forwards.h"
 #include "server/cluster/guests.h"
 #include "server/cluster/identity.h"
+#include "server/cluster/membership.h"
 #include "server/cluster/transport.h"
 #include "server/config.h"
 #include "server/duration.h"
@@ -420,7 +421,7 @@ static bool
 may_forward(const struct proposals *s, uint64_t leader)
 {
 	return !s->held && leader != 0 && leader != s->env->identity->id &&
-	    transport_connected(s->env->transport, leader);
+	    transport_mutual(s->env->transport, leader);
 }
 
 void
@@ -432,7 +433,8 @@ proposals_pump(struct proposals *s)
 		if (!consensus_leading(s->env->consensus)) {
 			if (may_forward(s, leader))
 				forwards_send(&s->forwards, leader, &s->queued);
-		} else if (consensus_ready(s->env->consensus)) {
+		} else if (consensus_ready(s->env->consensus) &&
+		    !membership_transferring(s->env->membership)) {
 			pack(s);
 		}
 	}

@@ -273,7 +273,7 @@ reads_pump(struct reads *r)
 	}
 	leader = consensus_leader(r->env->consensus);
 	if (leader != 0 && leader != r->env->identity->id &&
-	    transport_connected(r->env->transport, leader))
+	    transport_mutual(r->env->transport, leader))
 		ask_leader(r, leader);
 }
 
@@ -304,6 +304,21 @@ reads_role(struct reads *r)
 		}
 		*link = b->next;
 		finish(r, b, ERR_NOTLEADER, "not the leader");
+	}
+}
+
+void
+reads_peer_down(struct reads *r, uint64_t peer)
+{
+	struct node_barrier *b, **link = &r->asking;
+
+	while ((b = *link) != NULL) {
+		if (b->home == NULL || b->round != 0 || b->peer != peer) {
+			link = &b->next;
+			continue;
+		}
+		*link = b->next;
+		push(&r->waiting, b);
 	}
 }
 

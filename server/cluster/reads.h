@@ -30,6 +30,8 @@ void reads_enter(struct reads *reads, struct loop *home,
 void reads_pump(struct reads *reads); /* at the end of each turn */
 void reads_tick(struct reads *reads, uint64_t now_ms);
 void reads_role(struct reads *reads); /* leader or readiness changed */
+/* What peer was asked is asked again. */
+void reads_peer_down(struct reads *reads, uint64_t peer);
 void reads_round_done(struct reads *reads, uint64_t round, bool proved);
 void reads_frame(struct reads *reads, uint64_t from, const struct frame *frame);
 void reads_stop(struct reads *reads);

@@ -35,15 +35,32 @@ on_proven(struct inbound *inbound)
 	}
 }
 
+bool
+reception_has(const struct reception *reception, uint64_t id, bool bulk)
+{
+	const struct inbound *i = reception->list;
+
+	while (i != NULL &&
+	    (!i->greeted || i->link.closing || i->id != id || i->bulk != bulk))
+		i = i->next;
+	return i != NULL;
+}
+
 static void
 on_closed(struct inbound *inbound)
 {
 	struct reception *reception = inbound->owner;
+	const struct hub *hub = reception->hub;
 	struct inbound **at = &reception->list;
+	bool last;
 
 	while (*at != inbound)
 		at = &(*at)->next;
 	*at = inbound->next;
+	last = inbound->greeted && reception->listening &&
+	    !reception_has(reception, inbound->id, inbound->bulk);
+	if (last && hub->events.deaf != NULL)
+		hub->events.deaf(hub->arg, inbound->id);
 	free(inbound);
 }
 

@@ -36,6 +36,8 @@ void reception_init(struct reception *reception, struct hub *hub);
 /* ERR_EXISTS: the address is in use; ERR_INVALID, ERR_IO, ERR_BADSTATE. */
 MUST_CHECK enum err reception_listen(
     struct reception *reception, const char *address, struct errmsg *why);
+/* Is a greeted connection of that server and kind open? */
+bool reception_has(const struct reception *reception, uint64_t id, bool bulk);
 /* Close all connections of a server. */
 void reception_drop(struct reception *reception, uint64_t id);
 void reception_tick(struct reception *reception); /* once a LINK_TICK_MS */

@@ -386,6 +386,16 @@ transport_connected(const struct transport *transport, uint64_t id)
 	return peer != NULL && peer->main.up;
 }
 
+bool
+transport_mutual(const struct transport *transport, uint64_t id)
+{
+	const struct peer *peer = peer_find(transport, id);
+
+	return peer != NULL && peer->main.up && peer->bulk.up &&
+	    reception_has(&transport->reception, id, false) &&
+	    reception_has(&transport->reception, id, true);
+}
+
 const char *
 transport_address(const struct transport *transport, uint64_t id)
 {

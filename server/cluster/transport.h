@@ -49,6 +49,9 @@ struct transport_events {
 	/* Our dialed main connection to peer is up, or gone. */
 	void (*up)(void *arg, uint64_t peer);
 	void (*down)(void *arg, uint64_t peer);
+	/* A connection of that peer to us is gone and no other of its kind is
+	 * there: answers of its may be lost. NULL allowed. */
+	void (*deaf)(void *arg, uint64_t peer);
 };
 
 /*
@@ -77,7 +80,8 @@ uint16_t transport_port(const struct transport *transport);
  * then it becomes that peer's address. Known addresses are not doubled. */
 MUST_CHECK enum err transport_discover(
     struct transport *transport, const char *address, struct errmsg *why);
-/* Keep connected to this peer at this address; a changed address reconnects.
+/* Keep connected to this peer at this address; a changed address reconnects,
+ * and one that waits for its next try makes it now.
  * ERR_LIMIT above NODE_MEMBERS_MAX peers, ERR_INVALID, ERR_NOMEM. */
 MUST_CHECK enum err transport_peer(struct transport *transport, uint64_t id,
     const char *address, struct errmsg *why);
@@ -113,6 +117,9 @@ void transport_push_commit(
     struct transport *transport, raft_term term, raft_index commit);
 
 bool transport_connected(const struct transport *transport, uint64_t id);
+/* Connected both ways, twice: a question gets there, large or small, and the
+ * answer comes back. */
+bool transport_mutual(const struct transport *transport, uint64_t id);
 /* The address a peer is dialed at; "" if unknown. Borrowed. */
 const char *transport_address(const struct transport *transport, uint64_t id);
 /* Monotonic ms (uv_now) of the last frame heard from a peer; 0 = never. */

@@ -79,6 +79,15 @@ on_down(void *arg, uint64_t peer)
 	server->last_down = peer;
 }
 
+static void
+on_deaf(void *arg, uint64_t peer)
+{
+	struct server *server = arg;
+
+	(void)peer;
+	server->deafs++;
+}
+
 static const struct transport_events events = {
     .introduce = on_introduce,
     .greeted = on_greeted,
@@ -86,6 +95,7 @@ static const struct transport_events events = {
     .frame = on_frame,
     .up = on_up,
     .down = on_down,
+    .deaf = on_deaf,
 };
 
 void

@@ -21,7 +21,7 @@ struct server {
 	char address[32];   /* 127.0.0.1:port */
 	const char *denies; /* greeted() refuses with these words */
 	bool makes_peers;   /* greeted() calls transport_peer */
-	unsigned ups, downs, greetings;
+	unsigned ups, downs, deafs, greetings;
 	uint64_t last_up, last_down;
 	struct hello last_greeted;
 	unsigned message_count; /* raft messages, owned */

@@ -112,6 +112,61 @@ a_dead_server_is_noticed_and_found_again(void **state)
 }
 
 static void
+one_that_comes_back_and_greets_is_dialed_at_once(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+	uint16_t port;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	server_start(&b, loop, 2, 0, NULL);
+	a.makes_peers = true;
+	servers_connect(&a, &b);
+	port = b.port;
+	server_stop(&b);
+	servers_until(loop, &a.downs, 1, 1000);
+	servers_run(loop, 1800); /* until its tries are a second apart */
+	server_start(&b, loop, 2, port, NULL);
+	server_peer(&b, &a);
+	servers_until(loop, &a.ups, 2, 100);
+	servers_run(loop, 50);
+	assert_true(transport_mutual(a.transport, 2));
+	server_stop(&a);
+	server_stop(&b);
+	loop_free(loop);
+}
+
+static void
+who_cannot_answer_is_not_mutual(void **state)
+{
+	struct loop *loop = servers_loop();
+	static struct server a, b;
+
+	(void)state;
+	server_start(&a, loop, 1, 0, NULL);
+	server_start(&b, loop, 2, 0, NULL);
+	server_peer(&a, &b);
+	servers_until(loop, &a.ups, 1, 1000);
+	servers_run(loop, 50);
+	assert_true(transport_connected(a.transport, 2));
+	assert_false(transport_mutual(a.transport, 2)); /* b does not dial */
+	server_peer(&b, &a);
+	servers_until(loop, &b.ups, 1, 1000);
+	servers_run(loop, 50);
+	assert_true(transport_mutual(a.transport, 2));
+	assert_int_equal(a.deafs, 0);
+	transport_drop(b.transport, 1); /* a dials again, b does not */
+	servers_until(loop, &a.deafs, 2, 1000);
+	servers_run(loop, 200);
+	assert_true(transport_connected(a.transport, 2));
+	assert_false(transport_mutual(a.transport, 2));
+	server_stop(&a);
+	server_stop(&b);
+	loop_free(loop);
+}
+
+static void
 discovery_finds_whose_address_it_is(void **state)
 {
 	struct loop *loop = servers_loop();
@@ -311,6 +366,8 @@ main(void)
 	    cmocka_unit_test(servers_greet_and_exchange_frames),
 	    cmocka_unit_test(a_full_queue_refuses_and_loses_nothing_it_took),
 	    cmocka_unit_test(a_dead_server_is_noticed_and_found_again),
+	    cmocka_unit_test(one_that_comes_back_and_greets_is_dialed_at_once),
+	    cmocka_unit_test(who_cannot_answer_is_not_mutual),
 	    cmocka_unit_test(discovery_finds_whose_address_it_is),
 	    cmocka_unit_test(
 		a_changed_address_reconnects_and_a_dropped_peer_is_silent),
