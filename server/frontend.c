@@ -35,6 +35,7 @@ struct frontend {
 	struct api_server server;
 	struct conn_limits limits;
 	struct crowd *crowd;
+	atomic_uint parked; /* on all loops */
 	unsigned count;
 	struct front fronts[LOOPS_MAX];
 	/* stopping */
@@ -105,7 +106,6 @@ static enum err
 front_open(struct frontend *f, struct front *front, unsigned number,
     struct errmsg *why)
 {
-	unsigned parked = f->config->max_parked / f->count + 1;
 	char name[16];
 	enum err rc;
 
@@ -113,9 +113,12 @@ front_open(struct frontend *f, struct front *front, unsigned number,
 	(void)snprintf(name, sizeof(name), "client-%u", number);
 	rc = loop_new(name, &front->loop, why);
 	if (rc == OK)
-		rc = watch_new(front->loop, parked, &front->watch, why);
-	if (rc == OK)
+		rc = watch_new(
+		    front->loop, f->config->max_parked, &front->watch, why);
+	if (rc == OK) {
+		watch_share(front->watch, &f->parked);
 		rc = node_add_watch(f->server.node, front->watch);
+	}
 	if (rc == OK)
 		rc = api_new(
 		    &f->server, front->loop, front->watch, &front->api, why);

@@ -20,8 +20,9 @@ static_assert(BUCKETS == 1 << BUCKET_BITS, "the hash keeps that many bits");
 struct watch {
 	struct loop *loop;
 	unsigned max, count;
-	uv_timer_t timer; /* runs while anything is parked */
-	uv_idle_t idle;   /* runs while anything is woken: a slice a turn */
+	atomic_uint own, *total; /* what max is compared with */
+	uv_timer_t timer;        /* runs while anything is parked */
+	uv_idle_t idle; /* runs while anything is woken: a slice a turn */
 	unsigned open_handles;
 	bool stopping, drained;
 	void (*done)(void *arg);
@@ -128,6 +129,7 @@ leave(struct watch *watch, struct watch_wait *wait)
 	ring_leave(&wait->link);
 	ring_leave(&wait->timer);
 	watch->count--;
+	atomic_fetch_sub_explicit(watch->total, 1, memory_order_relaxed);
 	if (watch->count == 0 && !watch->drained)
 		uv_timer_stop(&watch->timer);
 }
@@ -253,6 +255,7 @@ watch_new(
 		return err_set(why, ERR_NOMEM, "out of memory");
 	watch->loop = loop;
 	watch->max = max;
+	watch->total = &watch->own;
 	for (size_t i = 0; i < BUCKETS; i++)
 		ring_init(&watch->buckets[i]);
 	for (size_t i = 0; i < SLOTS; i++)
@@ -270,6 +273,12 @@ watch_new(
 	watch->open_handles = 2;
 	*out = watch;
 	return OK;
+}
+
+void
+watch_share(struct watch *watch, _Atomic unsigned *total)
+{
+	watch->total = total;
 }
 
 void
@@ -306,8 +315,12 @@ watch_park(struct watch *watch, struct watch_wait *wait, uint64_t topic,
 	assert(loop_here(watch->loop) && !watch_parked(wait));
 	if (watch->stopping)
 		return ERR_CLOSED;
-	if (watch->count >= watch->max)
+	if (atomic_fetch_add_explicit(watch->total, 1, memory_order_relaxed) >=
+	    watch->max) {
+		atomic_fetch_sub_explicit(
+		    watch->total, 1, memory_order_relaxed);
 		return ERR_LIMIT;
+	}
 	if (watch->count++ == 0) {
 		watch->tick = time_mono_ms() / STEP_MS;
 		uv_timer_start(&watch->timer, turn_wheel, STEP_MS, STEP_MS);

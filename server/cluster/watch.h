@@ -44,6 +44,9 @@ struct watch_wait {
  * ERR_INTERNAL. */
 MUST_CHECK enum err watch_new(
     struct loop *loop, unsigned max, struct watch **out, struct errmsg *why);
+/* Before the loop starts: max is of all registries that share this count, which
+ * outlives them. */
+void watch_share(struct watch *watch, _Atomic unsigned *total);
 /* Loop thread, once: wake all with WATCH_STOPPING (bounded per turn), refuse
  * new ones, close the handles, then call done, never from inside. */
 void watch_stop(struct watch *watch, void (*done)(void *arg), void *arg);

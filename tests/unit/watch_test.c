@@ -236,6 +236,38 @@ cancelled_waits_hear_nothing(void **state)
 }
 
 static void
+registries_that_share_a_count_share_the_limit(void **state)
+{
+	struct bench a, b;
+	struct guest one = {0}, two = {0};
+	_Atomic unsigned total = 0;
+
+	(void)state;
+	bench_open(&a, 1);
+	bench_open(&b, 1);
+	watch_share(a.watch, &total);
+	watch_share(b.watch, &total);
+	park(&a, &one, 1, FAR_MS);
+	two.bench = &b;
+	assert_int_equal(
+	    watch_park(b.watch, &two.wait, 1, time_mono_ms() + FAR_MS, on_wake),
+	    ERR_LIMIT);
+	watch_cancel(a.watch, &one.wait);
+	assert_int_equal(total, 0);
+	park(&b, &two, 1, FAR_MS);
+	assert_int_equal(total, 1);
+	watch_stop(a.watch, on_done, &a);
+	loop_run(a.loop);
+	watch_stop(b.watch, on_done, &b);
+	loop_run(b.loop);
+	assert_int_equal(total, 0);
+	watch_free(a.watch);
+	watch_free(b.watch);
+	loop_free(a.loop);
+	loop_free(b.loop);
+}
+
+static void
 limit_and_stop_refuse(void **state)
 {
 	struct bench b;
@@ -396,6 +428,7 @@ main(void)
 	    cmocka_unit_test(all_wakes_everyone),
 	    cmocka_unit_test(a_deadline_ends_the_wait),
 	    cmocka_unit_test(cancelled_waits_hear_nothing),
+	    cmocka_unit_test(registries_that_share_a_count_share_the_limit),
 	    cmocka_unit_test(limit_and_stop_refuse),
 	    cmocka_unit_test(hazard_18_no_wake_up_is_lost_across_threads),
 	    cmocka_unit_test(a_storm_is_spread_over_turns),
