@@ -2,6 +2,7 @@
 VERSION     = 0.1.0
 PKG_CONFIG ?= pkg-config
 PREFIX     ?= /usr/local
+MAKEFLAGS  += --no-print-directory
 B           = build
 JOBS       ?= $(shell nproc)
 
@@ -82,7 +83,7 @@ $(B)/conclave: $(COMMAND) $(B)/libconclave.a
 	$(link) $(CLIENT_LIBS)
 $(B)/libconclave.so.0: $(CLIENT) client/libconclave.map
 	$(link) -shared -Wl,-soname,$(@F) -Wl,--version-script,client/libconclave.map $(CLIENT_LIBS)
-$(EXAMPLE:%=%.o): CPPFLAGS += -Iclient
+$(EXAMPLE:%=%.o): PKG_CPPFLAGS += -Iclient
 $(EXAMPLE): $(B)/%: $(B)/%.o $(B)/libconclave.a
 	$(link) $(CLIENT_LIBS)
 TEST_ARCHIVES = $(B)/libsupport.a $(B)/libcore.a $(if $(CLIENT),$(B)/libconclave.a)
@@ -124,7 +125,8 @@ ASAN  = -fsanitize=address,undefined -fno-sanitize-recover=all
 asan: ## the tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) $(PARALLEL) B=$(B)/asan $(LIGHT) SANITIZE='$(ASAN)' test
 tsan: ## the tests under ThreadSanitizer
-	$(Q)$(MAKE) $(PARALLEL) B=$(B)/tsan $(LIGHT) SANITIZE=-fsanitize=thread test
+	$(Q)TSAN_OPTIONS='suppressions=$(CURDIR)/tests/support/tsan.supp' \
+	    $(MAKE) $(PARALLEL) B=$(B)/tsan $(LIGHT) SANITIZE=-fsanitize=thread test
 fuzz: ## every fuzz target for FUZZ_SECONDS (60)
 	$(Q)$(MAKE) $(PARALLEL) B=$(B)/fuzz $(LIGHT) CC=clang FUZZ_MAIN= FUZZ_LD=-fsanitize=fuzzer \
 	    SANITIZE='$(ASAN) -fsanitize=fuzzer-no-link' fuzz-run
@@ -147,15 +149,15 @@ format: ## clang-format in place
 lint: compile_commands.json ## format, clang-tidy and the house rules
 	$(Q)tests/lint/lint $(SOURCES)
 compile_commands.json: FORCE ## for editors
-	$(file >$@,[)$(foreach f,$(filter %.c,$(SOURCES)),$(file >>$@,$(call command,$f)))$(file >>$@,{}])
-command = {"directory": "$(CURDIR)"$(comma) "file": "$(1)"$(comma) "command": "cc $(subst ",\",$(CPPFLAGS_)) -Iclient $(WARN) -c $(1)"}$(comma)
+	@:	$(file >$@,[$(call command,server/main.c))$(foreach f,$(filter-out server/main.c,$(filter %.c,$(SOURCES))),$(file >>$@,$(comma)$(call command,$f)))$(file >>$@,])
+command = {"directory": "$(CURDIR)"$(comma) "file": "$(1)"$(comma) "command": "cc $(subst ",\",$(CPPFLAGS_)) -Iclient $(WARN) -c $(1)"}
 comma := ,
 
 # ---- install ----------------------------------------------------------------
 share     = $(PREFIX)/share
 libdir    = $(PREFIX)/lib
 # source:target:mode
-INSTALLED = $(B)/conclaved:$(PREFIX)/sbin/conclaved:755 \
+INSTALLED = $(B)/conclaved:$(PREFIX)/bin/conclaved:755 \
 	$(B)/conclaved.service:$(libdir)/systemd/system/conclaved.service:644 \
 	$(B)/conclave.sysusers:$(libdir)/sysusers.d/conclave.conf:644 \
 	server/package/conclave.json:$(share)/doc/conclave/conclave.json:644 \

@@ -253,9 +253,10 @@ libclient_give(struct conclave *client, struct libtransfer *transfer, bool keep)
 	for (seat = client->seats; seat != NULL; seat = seat->next)
 		idle += !seat->taken;
 	link = &client->seats;
-	while ((*link)->transfer != transfer)
+	while (*link != NULL && (*link)->transfer != transfer)
 		link = &(*link)->next;
 	seat = *link;
+	assert(seat != NULL);
 	assert(seat->taken);
 	seat->taken = false;
 	if (keep && idle < IDLE_MAX)

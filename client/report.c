@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "client/cli.h"
+#include "client/grid.h"
 #include "client/indent.h"
-#include "client/table.h"
 
 #define DAY_S     86400
 #define LINE_SIZE 320
@@ -147,15 +147,15 @@ report_judge(struct report *report, time_t now)
 /* -- showing ------------------------------------------------------------- */
 
 static void
-add_line(struct table *table, const char *name, const char *value)
+add_line(struct grid *grid, const char *name, const char *value)
 {
 	const char *const cells[] = {name, value};
 
-	table_add(table, cells);
+	grid_add(grid, cells);
 }
 
 static void
-add_leader(struct table *table, const struct report *report)
+add_leader(struct grid *grid, const struct report *report)
 {
 	const cJSON *servers = cJSON_GetObjectItem(report->health, "Servers");
 	const cJSON *server;
@@ -172,11 +172,11 @@ add_leader(struct table *table, const struct report *report)
 	else
 		(void)snprintf(
 		    line, sizeof(line), "%s (%s)", name, report->leader);
-	add_line(table, "Leader", line);
+	add_line(grid, "Leader", line);
 }
 
 static void
-add_servers_line(struct table *table, const struct report *report)
+add_servers_line(struct grid *grid, const struct report *report)
 {
 	const cJSON *servers = cJSON_GetObjectItem(report->health, "Servers");
 	const cJSON *server;
@@ -192,27 +192,27 @@ add_servers_line(struct table *table, const struct report *report)
 	    "%d, %u healthy, %u vote, %.0f may fail",
 	    cJSON_GetArraySize(servers), healthy, voters,
 	    number_of(report->health, "FailureTolerance"));
-	add_line(table, "Servers", line);
+	add_line(grid, "Servers", line);
 }
 
 static void
-add_ca(struct table *table, const struct report *report, time_t now)
+add_ca(struct grid *grid, const struct report *report, time_t now)
 {
 	const struct conclave_root *root = active_root(report);
 	char line[LINE_SIZE];
 	long days = 0;
 
-	add_line(table, "Trust domain", report->roots.trust_domain);
+	add_line(grid, "Trust domain", report->roots.trust_domain);
 	(void)snprintf(line, sizeof(line), "%zu, %s", report->roots.count,
 	    root != NULL ? "one of them active" : "none active");
-	add_line(table, "Roots", line);
+	add_line(grid, "Roots", line);
 	if (root == NULL)
 		return;
 	(void)days_until(root->not_after, now, &days);
 	(void)snprintf(line, sizeof(line), "%.23s, %s %u, until %s (%ld days)",
 	    root->id, root->private_key_type, root->private_key_bits,
 	    root->not_after, days);
-	add_line(table, "Active root", line);
+	add_line(grid, "Active root", line);
 }
 
 static bool
@@ -221,7 +221,7 @@ print_servers(const struct report *report)
 	static const char *const headings[] = {"Node", "Address", "State",
 	    "Voter", "Healthy", "Last Contact", "Last Index"};
 	const cJSON *servers = cJSON_GetObjectItem(report->health, "Servers");
-	struct table table = table_new(headings, CLI_COUNT(headings));
+	struct grid grid = grid_new(headings, CLI_COUNT(headings));
 	const cJSON *server;
 
 	cJSON_ArrayForEach(server, servers)
@@ -236,9 +236,9 @@ print_servers(const struct report *report)
 
 		(void)snprintf(index, sizeof(index), "%.0f",
 		    number_of(server, "LastIndex"));
-		table_add(&table, cells);
+		grid_add(&grid, cells);
 	}
-	return table_print(&table, stdout) == 0;
+	return grid_print(&grid, stdout) == 0;
 }
 
 bool
@@ -247,15 +247,15 @@ report_print_table(const struct report *report, time_t now)
 	bool healthy = report->problem_count == 0;
 	const char *const first[] = {
 	    "Cluster", healthy ? "healthy" : "NOT HEALTHY"};
-	struct table table = table_new(first, CLI_COUNT(first));
+	struct grid grid = grid_new(first, CLI_COUNT(first));
 
 	for (size_t i = 0; i < report->problem_count; i++)
-		add_line(&table, "", report->problems[i]);
-	add_leader(&table, report);
-	add_line(&table, "Term", stat_of(report, "raft", "term"));
-	add_servers_line(&table, report);
-	add_ca(&table, report, now);
-	if (table_print(&table, stdout) != 0)
+		add_line(&grid, "", report->problems[i]);
+	add_leader(&grid, report);
+	add_line(&grid, "Term", stat_of(report, "raft", "term"));
+	add_servers_line(&grid, report);
+	add_ca(&grid, report, now);
+	if (grid_print(&grid, stdout) != 0)
 		return false;
 	(void)putchar('\n');
 	return print_servers(report);

@@ -6,9 +6,9 @@
 #include <cjson/cJSON.h>
 
 #include "client/flags.h"
+#include "client/grid.h"
 #include "client/indent.h"
 #include "client/session.h"
-#include "client/table.h"
 
 #define CELL_SIZE 320 /* bytes */
 
@@ -54,7 +54,7 @@ put_address(const struct conclave_member *member, char out[static CELL_SIZE])
 }
 
 static void
-add_member(struct table *table, const struct conclave_member *member)
+add_member(struct grid *grid, const struct conclave_member *member)
 {
 	char address[CELL_SIZE], protocol[16];
 	bool server = strcmp(tag_or(member, "role", ""), "consul") == 0;
@@ -66,7 +66,7 @@ add_member(struct table *table, const struct conclave_member *member)
 
 	put_address(member, address);
 	(void)snprintf(protocol, sizeof(protocol), "%u", member->protocol);
-	table_add(table, cells);
+	grid_add(grid, cells);
 }
 
 /* "build=0.1.0,dc=dc1"; the caller frees it. */
@@ -90,7 +90,7 @@ join_tags(const struct conclave_member *member)
 }
 
 static void
-add_detailed(struct table *table, const struct conclave_member *member)
+add_detailed(struct grid *grid, const struct conclave_member *member)
 {
 	char address[CELL_SIZE];
 	char *tags = join_tags(member);
@@ -99,9 +99,9 @@ add_detailed(struct table *table, const struct conclave_member *member)
 
 	put_address(member, address);
 	if (tags == NULL)
-		table->failed = true;
+		grid->failed = true;
 	else
-		table_add(table, cells);
+		grid_add(grid, cells);
 	free(tags);
 }
 
@@ -115,7 +115,7 @@ print_members(const struct cli *cli, const struct conclave_answer *answer)
 	bool all = flags_on(cli, FLAG_DETAILED);
 	struct conclave_members list;
 	struct conclave_error error;
-	struct table table;
+	struct grid grid;
 
 	if (conclave_members_parse(
 		answer->body, answer->body_size, &list, &error) != CONCLAVE_OK)
@@ -123,17 +123,17 @@ print_members(const struct cli *cli, const struct conclave_answer *answer)
 	if (list.count > 1)
 		qsort(list.members, list.count, sizeof(*list.members), by_name);
 	if (all)
-		table = table_new(detailed, CLI_COUNT(detailed));
+		grid = grid_new(detailed, CLI_COUNT(detailed));
 	else
-		table = table_new(headings, CLI_COUNT(headings));
+		grid = grid_new(headings, CLI_COUNT(headings));
 	for (size_t i = 0; i < list.count; i++) {
 		if (all)
-			add_detailed(&table, &list.members[i]);
+			add_detailed(&grid, &list.members[i]);
 		else
-			add_member(&table, &list.members[i]);
+			add_member(&grid, &list.members[i]);
 	}
 	conclave_members_free(&list);
-	if (table_print(&table, stdout) != 0)
+	if (grid_print(&grid, stdout) != 0)
 		return cli_fail("out of memory");
 	return CLI_GOOD;
 }

@@ -9,10 +9,10 @@
 #include <cjson/cJSON.h>
 
 #include "client/flags.h"
+#include "client/grid.h"
 #include "client/indent.h"
 #include "client/progress.h"
 #include "client/session.h"
-#include "client/table.h"
 
 #define ID_SHORT 23 /* bytes: eight of the twenty, with their colons */
 
@@ -117,7 +117,7 @@ print_roots(const struct cli *cli, const struct conclave_answer *answer)
 {
 	static const char *const headings[] = {
 	    "ID", "Name", "Active", "Not After", "Key"};
-	struct table table = table_new(headings, CLI_COUNT(headings));
+	struct grid grid = grid_new(headings, CLI_COUNT(headings));
 	struct conclave_roots roots = {.count = 0};
 	struct conclave_error error;
 
@@ -126,7 +126,7 @@ print_roots(const struct cli *cli, const struct conclave_answer *answer)
 		    answer->body, answer->body_size, INDENT_BLANKS, stdout);
 	} else if (conclave_roots_parse(answer->body, answer->body_size, &roots,
 		       &error) != CONCLAVE_OK) {
-		table_free(&table);
+		grid_free(&grid);
 		return cli_fail("Error querying CA roots: %s", error.text);
 	}
 	for (size_t i = 0; i < roots.count; i++) {
@@ -138,12 +138,12 @@ print_roots(const struct cli *cli, const struct conclave_answer *answer)
 		(void)snprintf(id, sizeof(id), "%s", root->id);
 		(void)snprintf(key, sizeof(key), "%s %u",
 		    root->private_key_type, root->private_key_bits);
-		table_add(&table, cells);
+		grid_add(&grid, cells);
 	}
 	conclave_roots_free(&roots);
 	if (cli_json(cli))
-		table_free(&table);
-	else if (table_print(&table, stdout) != 0)
+		grid_free(&grid);
+	else if (grid_print(&grid, stdout) != 0)
 		return cli_fail("out of memory");
 	return CLI_GOOD;
 }

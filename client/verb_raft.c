@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "client/flags.h"
+#include "client/grid.h"
 #include "client/indent.h"
 #include "client/session.h"
-#include "client/table.h"
 
 static uint64_t
 leader_index(const struct conclave_raft *raft)
@@ -39,14 +39,14 @@ print_peers(const struct conclave_answer *answer)
 	    "Voter", "RaftProtocol", "Commit Index", "Trails Leader By"};
 	struct conclave_raft raft;
 	struct conclave_error error;
-	struct table table;
+	struct grid grid;
 	uint64_t leads;
 
 	if (conclave_raft_parse(
 		answer->body, answer->body_size, &raft, &error) != CONCLAVE_OK)
 		return cli_fail("Error getting peers: %s", error.text);
 	leads = leader_index(&raft);
-	table = table_new(headings, CLI_COUNT(headings));
+	grid = grid_new(headings, CLI_COUNT(headings));
 	for (size_t i = 0; i < raft.count; i++) {
 		const struct conclave_raft_server *server = &raft.servers[i];
 		char index[24], trail[40];
@@ -61,10 +61,10 @@ print_peers(const struct conclave_answer *answer)
 		(void)snprintf(
 		    index, sizeof(index), "%" PRIu64, server->last_index);
 		put_trail(server, leads, trail, sizeof(trail));
-		table_add(&table, cells);
+		grid_add(&grid, cells);
 	}
 	conclave_raft_free(&raft);
-	if (table_print(&table, stdout) != 0)
+	if (grid_print(&grid, stdout) != 0)
 		return cli_fail("out of memory");
 	return CLI_GOOD;
 }

@@ -8,9 +8,9 @@
 #include <cjson/cJSON.h>
 
 #include "client/flags.h"
+#include "client/grid.h"
 #include "client/indent.h"
 #include "client/session.h"
-#include "client/table.h"
 
 /* The value of -cas, if it is given and good. */
 static int
@@ -144,7 +144,7 @@ put_index(const cJSON *document, const char *name, char *out, size_t size)
 }
 
 static void
-add_document(struct table *table, const cJSON *document)
+add_document(struct grid *grid, const cJSON *document)
 {
 	const cJSON *scope = cJSON_GetObjectItem(document, "scope");
 	char created[32], modified[32];
@@ -156,9 +156,9 @@ add_document(struct table *table, const cJSON *document)
 	put_index(document, "CreateIndex", created, sizeof(created));
 	put_index(document, "ModifyIndex", modified, sizeof(modified));
 	if (settings == NULL)
-		table->failed = true;
+		grid->failed = true;
 	else
-		table_add(table, cells);
+		grid_add(grid, cells);
 	free(settings);
 }
 
@@ -169,17 +169,17 @@ print_list(const struct conclave_answer *answer)
 	    "Scope", "Create Index", "Modify Index", "Settings"};
 	cJSON *json = cJSON_Parse(answer->body);
 	const cJSON *item;
-	struct table table;
+	struct grid grid;
 
 	if (!cJSON_IsArray(json)) {
 		cJSON_Delete(json);
 		return cli_fail("Error listing TLS configurations: the answer "
 				"is no list");
 	}
-	table = table_new(headings, CLI_COUNT(headings));
-	cJSON_ArrayForEach(item, json) add_document(&table, item);
+	grid = grid_new(headings, CLI_COUNT(headings));
+	cJSON_ArrayForEach(item, json) add_document(&grid, item);
 	cJSON_Delete(json);
-	if (table_print(&table, stdout) != 0)
+	if (grid_print(&grid, stdout) != 0)
 		return cli_fail("out of memory");
 	return CLI_GOOD;
 }

@@ -14,7 +14,7 @@
 #include "storage/buf.h"
 #include "storage/err.h"
 
-#define FSM_WHY_SIZE        256 /* bytes, NUL included; longer sentences are cut */
+#define FSM_WHY_SIZE        256 /* bytes with NUL; longer ones are cut */
 #define FSM_RESULT_SIZE_MAX (2 + 1 + 4 * 8 + 4 + FSM_WHY_SIZE) /* encoded */
 
 /*

@@ -68,7 +68,7 @@ buf_reserve(struct buf *buf, size_t size)
 		buf->failed = ERR_NOMEM;
 		return NULL;
 	}
-	if (buf->size > 0)
+	if (buf->data != NULL)
 		memcpy(data, buf->data, buf->size);
 	secret_wipe(buf->data, buf->size);
 	free(buf->data);

@@ -221,7 +221,7 @@ state_open(struct db *db, struct errmsg *why)
 {
 	MDB_txn *mdb = NULL;
 	MDB_val key, row;
-	MDB_stat stat;
+	MDB_stat stat = {0};
 	uint64_t used = 0;
 	enum err rc;
 	int rv;

@@ -55,6 +55,9 @@ struct errmsg {
  */
 enum err err_set(struct errmsg *why, enum err code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__ /* sees one file at a time, may take code for OK */
+#define err_set(why, code, ...) (err_set(why, code, __VA_ARGS__), (code))
+#endif
 
 /* A short constant name such as "out of memory", for logs. Never NULL. */
 const char *err_text(enum err code);

@@ -88,7 +88,7 @@ cursor_row(MDB_cursor *cursor, bool first, struct row *row)
 static enum err
 rows_measure(MDB_cursor *cursor, uint64_t *rows, uint64_t *bytes)
 {
-	struct row row;
+	struct row row = {0};
 	enum err rc;
 
 	*rows = 0;
@@ -105,7 +105,7 @@ rows_measure(MDB_cursor *cursor, uint64_t *rows, uint64_t *bytes)
 static enum err
 rows_write(MDB_cursor *cursor, struct pen *pen)
 {
-	struct row row;
+	struct row row = {0};
 	enum err rc;
 
 	rc = cursor_row(cursor, true, &row);
@@ -296,7 +296,7 @@ rows_load(struct txn *txn, struct reader *in, uint64_t rows, struct errmsg *why)
 {
 	uint8_t bytes[1 + DB_KEY_MAX];
 	MDB_cursor *cursor = NULL;
-	struct row row;
+	struct row row = {0};
 	int rv;
 
 	rv = mdb_drop(txn->mdb, txn->db->dbi, 0);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -40,7 +41,8 @@ put_self(struct buf *out, const struct config *config,
 	if (known == NULL || known->name[0] == '\0') {
 		memcpy(self.node_id, status->node_id, sizeof(self.node_id));
 		memcpy(self.address, status->address, sizeof(self.address));
-		strncpy(self.name, config->node_name, sizeof(self.name) - 1);
+		(void)snprintf(
+		    self.name, sizeof(self.name), "%s", config->node_name);
 	}
 	member_put(out, "Member", config, &self, false);
 }

@@ -1,5 +1,6 @@
 #include "server/api/cache.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,7 @@ remove_at(struct cache *cache, struct entry **at)
 {
 	struct entry *entry = *at;
 
+	assert(entry != NULL);
 	*at = entry->next;
 	if (entry->older != NULL)
 		entry->older->newer = entry->newer;

@@ -66,7 +66,7 @@ open_consensus(struct node *n, struct errmsg *why)
 		rc = consensus_open(n->env.config, &n->identity, n->env.loop,
 		    n->env.worker, &node_consensus_events, n, &n->consensus,
 		    &doubt);
-		if (rc == OK || rc != ERR_CORRUPT) {
+		if (rc != ERR_CORRUPT) {
 			*why = doubt;
 			return rc;
 		}

@@ -1,6 +1,7 @@
 /*
- * Functions: batch_read, batch_find, batch_blank on a whole segment file. What
- * is found good must be good where it was found, and inside the file.
+ * Goal: a damaged segment is never believed further than its batches are good.
+ * Method: batch_read, batch_find, batch_blank on a whole segment file. What is
+ * found good must be good where it was found, and inside the file.
  */
 #include <stdlib.h>
 

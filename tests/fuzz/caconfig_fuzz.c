@@ -1,6 +1,7 @@
 /*
  * Goal: no Config map crashes the decoder, and what it accepts keeps the rules.
- * Functions: json_parse, caconfig_decode, caconfig_has.
+ * Method: the input is JSON; what decodes is held against the bounds. Covers
+ * json_parse, caconfig_decode, caconfig_has.
  */
 #include "server/ca/caconfig.h"
 

@@ -1,6 +1,7 @@
 /*
- * Goal: config_decode and config_json stand any bytes; what is taken obeys the
- * bounds, prints as JSON and reloads onto itself without a change.
+ * Goal: no configuration hurts its reader, and what is taken obeys the bounds.
+ * Method: config_decode, then config_json; what it prints must reload onto
+ * itself without a change.
  */
 #include "server/config.h"
 

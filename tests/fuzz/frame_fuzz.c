@@ -1,6 +1,7 @@
 /*
- * Functions: frame_next. The first byte says in how large pieces the rest
- * arrives; what comes out whole must come out the same in pieces.
+ * Goal: a stream is cut into the same frames however it arrives.
+ * Method: the first byte says in how large pieces the rest arrives; what
+ * frame_next gives whole must come out the same in pieces.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /*
- * Functions: hello_decode, hello_encode. What decodes must encode to the same
- * bytes.
+ * Goal: a greeting from a stranger is refused or has only one form.
+ * Method: what hello_decode takes, hello_encode must write as the same bytes.
  */
 #include <stdlib.h>
 #include <string.h>

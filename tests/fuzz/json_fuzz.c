@@ -1,6 +1,7 @@
 /*
- * Goal: json_parse, json_put, json_pretty, json_equal, json_u64, json_i64 and
- * json_position stand any bytes, and what is printed is the same value again.
+ * Goal: no text hurts the JSON reader, and what is printed is the same value.
+ * Method: json_parse, json_put, json_pretty, json_equal, json_u64, json_i64 and
+ * json_position on the input; what is printed is read again and compared.
  */
 #include "server/json.h"
 

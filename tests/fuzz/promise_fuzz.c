@@ -1,6 +1,8 @@
 /*
- * Functions: promise_decode, promise_encode, promise_judge. What decodes must
- * encode to the same bytes, and be a list some server may promise itself to.
+ * Goal: a promise from a peer is refused or has only one form.
+ * Method: what promise_decode takes, promise_encode must write as the same
+ * bytes, and promise_judge must find to be a list that some server may promise
+ * itself to.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
- * Functions: raftmsg_decode, raftmsg_encode, raftmsg_free, snapshot_in_begin,
- * snapshot_in_add. What decodes must encode to the same bytes.
+ * Goal: a message from a peer is refused or has only one form.
+ * Method: what raftmsg_decode takes, raftmsg_encode must write as the same
+ * bytes; snapshots go through snapshot_in_begin and snapshot_in_add.
  */
 #include <stdlib.h>
 #include <string.h>

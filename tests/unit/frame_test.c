@@ -101,14 +101,14 @@ bad_heads_are_refused_at_the_first_wrong_byte(void **state)
 		uint8_t bytes[FRAME_HEAD_SIZE];
 		size_t size; /* enough to see it */
 	} cases[] = {
-	    {{0x16}, 1},                             /* TLS */
-	    {{'G'}, 1},                              /* HTTP */
-	    {{0x00}, 1},                             /* nothing */
-	    {{FRAME_MAGIC, 0}, 2},                   /* no type */
-	    {{FRAME_MAGIC, FRAME_LAST + 1}, 2}, /* unknown type */
-	    {{FRAME_MAGIC, 0xff}, 2},                /* unknown type */
-	    {{FRAME_MAGIC, FRAME_RAFT, 1, 0}, 4},    /* reserved bits */
-	    {{FRAME_MAGIC, FRAME_RAFT, 0, 1}, 4},    /* reserved bits */
+	    {{0x16}, 1},                          /* TLS */
+	    {{'G'}, 1},                           /* HTTP */
+	    {{0x00}, 1},                          /* nothing */
+	    {{FRAME_MAGIC, 0}, 2},                /* no type */
+	    {{FRAME_MAGIC, FRAME_LAST + 1}, 2},   /* unknown type */
+	    {{FRAME_MAGIC, 0xff}, 2},             /* unknown type */
+	    {{FRAME_MAGIC, FRAME_RAFT, 1, 0}, 4}, /* reserved bits */
+	    {{FRAME_MAGIC, FRAME_RAFT, 0, 1}, 4}, /* reserved bits */
 	    {{FRAME_MAGIC, FRAME_RAFT, 0, 0, 1, 0, 0, 1}, 8}, /* > limit */
 	    {{FRAME_MAGIC, FRAME_RAFT, 0, 0, 0xff, 0xff, 0xff, 0xff}, 8},
 	};

@@ -1,4 +1,4 @@
-#include "client/table.h"
+#include "client/grid.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -31,43 +31,43 @@ clean_copy(const char *text)
 	return copy;
 }
 
-struct table
-table_new(const char *const *headings, size_t columns)
+struct grid
+grid_new(const char *const *headings, size_t columns)
 {
-	struct table table = {.columns = columns};
+	struct grid grid = {.columns = columns};
 
-	assert(columns > 0 && columns <= TABLE_COLUMNS_MAX);
-	table_add(&table, headings);
-	return table;
+	assert(columns > 0 && columns <= GRID_COLUMNS_MAX);
+	grid_add(&grid, headings);
+	return grid;
 }
 
 void
-table_add(struct table *table, const char *const *cells)
+grid_add(struct grid *grid, const char *const *cells)
 {
-	size_t used = table->rows * table->columns;
+	size_t used = grid->rows * grid->columns;
 	char **more =
-	    realloc(table->cells, (used + table->columns) * sizeof(*more));
+	    realloc(grid->cells, (used + grid->columns) * sizeof(*more));
 
 	if (more == NULL) {
-		table->failed = true;
+		grid->failed = true;
 		return;
 	}
-	table->cells = more;
-	for (size_t i = 0; i < table->columns; i++) {
+	grid->cells = more;
+	for (size_t i = 0; i < grid->columns; i++) {
 		more[used + i] = clean_copy(cells[i]);
 		if (more[used + i] == NULL)
-			table->failed = true;
+			grid->failed = true;
 	}
-	table->rows++;
+	grid->rows++;
 }
 
 void
-table_free(struct table *table)
+grid_free(struct grid *grid)
 {
-	for (size_t i = 0; i < table->rows * table->columns; i++)
-		free(table->cells[i]);
-	free(table->cells);
-	*table = (struct table){.cells = NULL};
+	for (size_t i = 0; i < grid->rows * grid->columns; i++)
+		free(grid->cells[i]);
+	free(grid->cells);
+	*grid = (struct grid){.cells = NULL};
 }
 
 static void
@@ -88,23 +88,23 @@ print_row(char *const *cells, const size_t *widths, size_t columns, FILE *to)
 }
 
 int
-table_print(struct table *table, FILE *to)
+grid_print(struct grid *grid, FILE *to)
 {
-	size_t widths[TABLE_COLUMNS_MAX] = {0};
-	size_t columns = table->columns;
+	size_t widths[GRID_COLUMNS_MAX] = {0};
+	size_t columns = grid->columns;
 
-	if (table->failed) {
-		table_free(table);
+	if (grid->failed) {
+		grid_free(grid);
 		return -1;
 	}
-	for (size_t i = 0; i < table->rows * columns; i++) {
-		size_t wide = width(table->cells[i]);
+	for (size_t i = 0; i < grid->rows * columns; i++) {
+		size_t wide = width(grid->cells[i]);
 
 		if (wide > widths[i % columns])
 			widths[i % columns] = wide;
 	}
-	for (size_t i = 0; i < table->rows; i++)
-		print_row(table->cells + i * columns, widths, columns, to);
-	table_free(table);
+	for (size_t i = 0; i < grid->rows; i++)
+		print_row(grid->cells + i * columns, widths, columns, to);
+	grid_free(grid);
 	return 0;
 }
