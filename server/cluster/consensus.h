@@ -54,9 +54,10 @@ MUST_CHECK enum err consensus_bootstrap(
 /* ERR_CORRUPT as above: libraft refuses its files. */
 MUST_CHECK enum err consensus_start(
     struct consensus *consensus, struct errmsg *why);
-/* Close raft, then the state (marked clean). Started or not. */
+/* Close raft, started or not. The state can be read until consensus_free. */
 void consensus_stop(
     struct consensus *consensus, void (*closed)(void *arg), void *arg);
+/* After closed: close the state, marked clean. NULL allowed. */
 void consensus_free(struct consensus *consensus);
 
 struct machine *consensus_machine(struct consensus *consensus);

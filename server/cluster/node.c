@@ -1,6 +1,6 @@
 /*
- * Puts the parts of a node together, starts and stops them in order. What
- * passes between them is in node_events.c.
+ * Puts the parts of a node together and starts them. What passes between them
+ * is in node_events.c, their end in node_stop.c.
  */
 #include "server/cluster/node.h"
 
@@ -40,8 +40,7 @@
 #include "server/net/tls.h"
 #include "server/version.h"
 
-#define TICK_MS     50
-#define HANDOVER_MS 1000 /* longest wait for a transfer at stop */
+#define TICK_MS 50
 
 /* ---- open ------------------------------------------------------------------
  */
@@ -198,7 +197,6 @@ node_open(const struct config *config, struct loop *loop, struct worker *worker,
 		rc = transport_new(loop, &n->tls.transport,
 		    &node_transport_events, n, &n->transport, why);
 	if (rc != OK) {
-		/* The process ends on this; nothing runs that could mind. */
 		node_free(n);
 		return rc;
 	}
@@ -296,110 +294,6 @@ node_start(struct node *n, struct errmsg *why)
 	(void)uv_timer_start(&n->timer, node_on_timer, 0, TICK_MS);
 	status_refresh(n->status, n->started);
 	return OK;
-}
-
-/* ---- stop -------------------------------------------------------------------
- */
-
-static void
-timer_closed(uv_handle_t *handle)
-{
-	struct node *n = handle->data;
-
-	n->timer_open = false;
-	n->closed(n->closed_arg);
-}
-
-static void
-transport_closed(void *arg)
-{
-	struct node *n = arg;
-
-	disk_close(n->disk);
-	n->disk = NULL;
-	uv_close((uv_handle_t *)&n->timer, timer_closed);
-}
-
-static void
-consensus_closed(void *arg)
-{
-	struct node *n = arg;
-
-	transport_stop(n->transport, transport_closed, n);
-}
-
-static void
-stop_parts(struct node *n)
-{
-	n->env.stopping = true;
-	(void)uv_timer_stop(&n->timer);
-	node_tell_role(n);
-	membership_stop(n->env.membership);
-	proposals_stop(n->proposals);
-	reads_stop(n->reads);
-	calls_stop(n->calls);
-	consensus_stop(n->consensus, consensus_closed, n);
-}
-
-/* Wait until somebody else leads, at most HANDOVER_MS. */
-static void
-on_handover(uv_timer_t *timer)
-{
-	struct node *n = timer->data;
-
-	if (consensus_leading(n->consensus) && time_mono_ms() < n->handover_ms)
-		return;
-	stop_parts(n);
-}
-
-static void
-handed_over(void *arg)
-{
-	(void)arg; /* on_handover looks */
-}
-
-void
-node_stop(struct node *n, void (*closed)(void *arg), void *arg)
-{
-	struct errmsg why;
-
-	assert(n->timer_open && n->closed == NULL);
-	n->closed = closed;
-	n->closed_arg = arg;
-	if (n->started && consensus_leading(n->consensus) &&
-	    membership_transfer(n->env.membership, 0, handed_over, n, &why) ==
-		OK) {
-		log_event(LOG_INFO, "raft", "handing leadership on");
-		n->handover_ms = time_mono_ms() + HANDOVER_MS;
-		(void)uv_timer_start(&n->timer, on_handover, 10, 10);
-		return;
-	}
-	stop_parts(n);
-}
-
-void
-node_free(struct node *n)
-{
-	if (n == NULL)
-		return;
-	transport_free(n->transport);
-	consensus_free(n->consensus);
-	membership_free(n->env.membership);
-	rpctls_close(&n->tls);
-	disk_close(n->disk);
-	operator_free(n->operator);
-	statehash_free(n->statehash);
-	formation_free(n->formation);
-	members_free(n->members);
-	quorum_free(n->quorum);
-	calls_free(n->calls);
-	reads_free(n->reads);
-	proposals_free(n->proposals);
-	status_free(n->status);
-	identity_free(&n->identity);
-	if (n->lock >= 0)
-		(void)close(n->lock);
-	free(n);
 }
 
 /* ---- the public face

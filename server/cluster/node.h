@@ -40,10 +40,12 @@ MUST_CHECK enum err node_open(const struct config *config, struct loop *loop,
 /* Listen on the server port and start raft or the bootstrap; before or on the
  * loop. */
 MUST_CHECK enum err node_start(struct node *node, struct errmsg *why);
-/* Loop thread: hand leadership on, fail what waits (ERR_CLOSED), close all;
- * closed runs on the loop at the end. */
+/* Loop thread: hand leadership on, fail what waits (ERR_CLOSED), close all but
+ * the state; closed runs on the loop at the end. */
 void node_stop(struct node *node, void (*closed)(void *arg), void *arg);
-void node_free(struct node *node); /* after closed, or never started */
+/* After closed and the loop's end; or the loop was never started: then it is
+ * run here to close what was opened. Nobody reads the state any more. */
+void node_free(struct node *node);
 
 /* Any thread: read the files of tls.internal_rpc again; new connections between
  * servers use them. On error the old ones stay. Switching TLS on or off needs a

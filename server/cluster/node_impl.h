@@ -1,5 +1,5 @@
 /*
- * node_impl - struct node, for node.c and node_events.c alone.
+ * node_impl - struct node, for node.c, node_events.c and node_stop.c alone.
  */
 #ifndef SERVER_CLUSTER_NODE_IMPL_H
 #define SERVER_CLUSTER_NODE_IMPL_H
