@@ -124,6 +124,15 @@ judge_ca(struct report *report, time_t now)
 		complain(report, "CA: %s", fault);
 }
 
+/* Without a leader nobody judges: only what is seen to be gone counts. */
+static bool
+is_bad(const struct report *report, const cJSON *server)
+{
+	if (report->leader[0] == '\0')
+		return strcmp(text_of(server, "SerfStatus"), "failed") == 0;
+	return !is_true(server, "Healthy");
+}
+
 void
 report_judge(struct report *report, time_t now)
 {
@@ -134,10 +143,12 @@ report_judge(struct report *report, time_t now)
 		complain(report, "no leader is known");
 	cJSON_ArrayForEach(server, servers)
 	{
-		if (!is_true(server, "Healthy"))
-			complain(report, "server %s is not healthy (%s)",
-			    text_of(server, "Name"),
-			    text_of(server, "SerfStatus"));
+		if (!is_bad(report, server))
+			continue;
+		complain(report,
+		    "server %s is not healthy (%s, last contact %s)",
+		    text_of(server, "Name"), text_of(server, "SerfStatus"),
+		    text_of(server, "LastContact"));
 	}
 	if (report->problem_count == 0 && !is_true(report->health, "Healthy"))
 		complain(report, "the servers are not healthy");

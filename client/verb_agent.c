@@ -44,13 +44,17 @@ by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+/* Of a server the port that servers meet at: gossip's is only a shape. */
 static void
 put_address(const struct conclave_member *member, char out[static CELL_SIZE])
 {
 	bool bare_v6 = strchr(member->addr, ':') != NULL;
+	const char *port = conclave_member_tag(member, "port");
+	char number[16];
 
-	(void)snprintf(out, CELL_SIZE, bare_v6 ? "[%s]:%u" : "%s:%u",
-	    member->addr, member->port);
+	(void)snprintf(number, sizeof(number), "%u", member->port);
+	(void)snprintf(out, CELL_SIZE, bare_v6 ? "[%s]:%s" : "%s:%s",
+	    member->addr, port != NULL ? port : number);
 }
 
 static void
