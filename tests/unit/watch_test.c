@@ -405,9 +405,9 @@ a_storm_is_spread_over_turns(void **state)
 	assert_int_equal(uv_prepare_start(&turns.prepare, on_turn), 0);
 	uv_unref((uv_handle_t *)&turns.prepare);
 	publish(&b, 1, 1);
-	assert_int_equal(uv_timer_start(&b.timer, stop, 400, 0), 0);
 	while (watch_count(b.watch) > 0)
 		uv_run(loop_uv(b.loop), UV_RUN_NOWAIT);
+	assert_int_equal(uv_timer_start(&b.timer, stop, 1, 0), 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		assert_int_equal(guests[i].reason, WATCH_CHANGED);
 		assert_int_equal(guests[i].order, i + 1);
