@@ -321,6 +321,80 @@ documents_are_got_put_and_deleted(void **state)
 	canned_stop(server);
 }
 
+/* -- memory -------------------------------------------------------------- */
+
+static const char config_body[] =
+    "{\"Provider\":\"consul\",\"Config\":{\"a\":1},\"State\":{\"a\":\"b\"}}";
+static const char members_body[] =
+    "[{\"Name\":\"a\",\"Addr\":\"b\",\"Tags\":{\"c\":\"d\",\"e\":\"f\"}}]";
+static const char raft_body[] =
+    "{\"Servers\":[{\"ID\":\"a\",\"Node\":\"b\"}],\"Index\":5}";
+
+/* cJSON does not tell a bad text from a lack of memory: any refusal will do. */
+static enum err
+read_all(void *arg)
+{
+	struct conclave_ca_config config;
+	struct conclave_members members;
+	struct conclave_roots roots;
+	struct conclave_raft raft;
+
+	(void)arg;
+	if (conclave_roots_parse(roots_body, sizeof(roots_body) - 1, &roots,
+		NULL) != CONCLAVE_OK)
+		return ERR_NOMEM;
+	conclave_roots_free(&roots);
+	if (conclave_ca_config_parse(config_body, sizeof(config_body) - 1,
+		&config, NULL) != CONCLAVE_OK)
+		return ERR_NOMEM;
+	conclave_ca_config_free(&config);
+	if (conclave_members_parse(members_body, sizeof(members_body) - 1,
+		&members, NULL) != CONCLAVE_OK)
+		return ERR_NOMEM;
+	conclave_members_free(&members);
+	if (conclave_raft_parse(
+		raft_body, sizeof(raft_body) - 1, &raft, NULL) != CONCLAVE_OK)
+		return ERR_NOMEM;
+	conclave_raft_free(&raft);
+	return OK;
+}
+
+static enum err
+make_and_free(void *arg)
+{
+	const char *servers[] = {"s1", "https://[::1]:1", "unix:///s"};
+	struct conclave_options options = {.servers = servers,
+	    .server_count = ARRAY_SIZE(servers),
+	    .token = "t",
+	    .datacenter = "dc1",
+	    .ca_file = "a",
+	    .ca_path = "b",
+	    .client_cert = "c",
+	    .client_key = "d",
+	    .tls_server_name = "n"};
+	struct conclave *client = NULL;
+
+	(void)arg;
+	if (conclave_new(&options, &client, NULL) != CONCLAVE_OK)
+		return ERR_NOMEM;
+	conclave_free(client);
+	return OK;
+}
+
+static void
+out_of_memory_leaks_nothing(void **state)
+{
+	struct conclave *client = NULL;
+	struct conclave_options options = {.servers = NULL};
+
+	(void)state;
+	/* curl sets itself up once, for good: not in the count */
+	assert_int_equal(conclave_new(&options, &client, NULL), CONCLAVE_OK);
+	conclave_free(client);
+	test_torture(read_all, NULL);
+	test_torture(make_and_free, NULL);
+}
+
 int
 main(void)
 {
@@ -333,6 +407,7 @@ main(void)
 	    cmocka_unit_test(status_and_raft_are_read),
 	    cmocka_unit_test(removal_needs_exactly_one_name),
 	    cmocka_unit_test(documents_are_got_put_and_deleted),
+	    cmocka_unit_test(out_of_memory_leaks_nothing),
 	};
 
 	return cmocka_run_group_tests_name("client_typed", tests, NULL, NULL);
