@@ -34,10 +34,11 @@ static const char usage[] =
     "  -r RATE  open loop: requests per second in all, latency counted\n"
     "           from when each was due, so that a stall is not hidden\n"
     "  -n       a new connection for each request\n"
+    "  -N N     end after so many requests\n"
     "  -s       TLS 1.3  -C ca.pem  -E cert.pem  -K key.pem\n"
     "  -P PIDS  servers whose CPU use is reported\n"
     "  -L TEXT  first word of the result line\n"
-    "templates: {conn} {seq} {key} {val}";
+    "templates: {conn} {seq} {key} {step} {val}";
 
 enum conn_state { CONNECTING, SENDING, RECEIVING, WAITING, ENDED };
 
@@ -60,7 +61,7 @@ static struct {
 	struct request_template request;
 	struct template_values values;
 	struct pids pids;
-	unsigned conns, expect;
+	unsigned conns, expect, requests; /* the last two: 0 = any */
 	double seconds, warm_seconds, rate;
 	bool conn_per_request, secure;
 	const char *label, *ca, *certificate, *key;
@@ -177,7 +178,8 @@ conn_send(struct conn *c)
 static void
 next_request(struct conn *c, uint64_t now)
 {
-	if (now >= run.end_ns) {
+	if (now >= run.end_ns ||
+	    (opt.requests > 0 && seen.issued >= opt.requests)) {
 		if (c->fd >= 0)
 			conn_drop(c);
 		run.live--;
@@ -426,6 +428,7 @@ take_options(int argc, char **argv)
 	    {'v', OPTION_COUNT, &opt.values.value_size},
 	    {'r', OPTION_NUMBER, &opt.rate},
 	    {'n', OPTION_FLAG, &opt.conn_per_request},
+	    {'N', OPTION_COUNT, &opt.requests},
 	    {'s', OPTION_FLAG, &opt.secure},
 	    {'C', OPTION_TEXT, &opt.ca},
 	    {'E', OPTION_TEXT, &opt.certificate},

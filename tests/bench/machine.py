@@ -18,12 +18,12 @@ def _first(path, key):
 
 
 def output(*argv):
-    """Standard output of a command, or an empty text if it cannot be run."""
+    """What a command prints, or an empty text if it fails."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return (done.stdout or done.stderr).strip()
+    return "" if done.returncode else (done.stdout or done.stderr).strip()
 
 
 def commit():

@@ -55,9 +55,10 @@ expand_word(char *out, size_t room, const char *text,
     struct template_values *values, size_t *used)
 {
 	static const char *const words[] = {"{conn}", "{seq}", "{index}",
-	    "{index+1}", "{key}", "{val}", "{token}"};
+	    "{index+1}", "{key}", "{step}", "{token}", "{val}"};
 	const uint64_t numbers[] = {
 	    values->conn, values->seq, values->index, values->index + 1};
+	unsigned keys = values->keys > 0 ? values->keys : 1;
 	size_t i;
 
 	*used = 0;
@@ -70,10 +71,11 @@ expand_word(char *out, size_t room, const char *text,
 	*used = strlen(words[i]);
 	if (i < sizeof(numbers) / sizeof(numbers[0]))
 		return print(out, room, "%" PRIu64, numbers[i]);
-	if (i == 4) {
-		return print(out, room, "%08" PRIu64,
-		    draw(&values->random) % (values->keys ? values->keys : 1));
-	}
+	if (i == 4)
+		return print(
+		    out, room, "%08" PRIu64, draw(&values->random) % keys);
+	if (i == 5)
+		return print(out, room, "%08" PRIu64, values->seq % keys);
 	if (i == 6)
 		return print(out, room, "%s", values->token);
 	if (values->value_size >= room)

@@ -2,10 +2,11 @@
  * request - request templates of the load generators.
  *
  * In path, body and headers stand {conn} {seq} {index} {index+1} as decimal
- * numbers, {key} as eight digits drawn from 0 to keys - 1, {val} as
- * value_size random letters and digits, {token} as given; anything else in
- * braces stands as it is. With sizes that are multiples of four {key} and
- * {val} are valid base64 too, which some JSON gateways want.
+ * numbers, {key} as eight digits drawn from 0 to keys - 1, {step} as {seq}
+ * modulo keys in the same form, {val} as value_size random letters and digits,
+ * {token} as given; anything else in braces stands as it is. With sizes that
+ * are multiples of four {key} and {val} are valid base64 too, which some JSON
+ * gateways want.
  */
 #ifndef TESTS_BENCH_REQUEST_H
 #define TESTS_BENCH_REQUEST_H

@@ -104,21 +104,25 @@ class Bench:
 
     # ---- writes and reads ---------------------------------------------------
 
-    def write_once(self, c, clients):
+    def write_load(self, c, clients, path, *more):
         size = DOCUMENT_BYTES - (len(NOTE % "") if c.name == "conclave" else 0)
-        more = ["-v", str(size), "-m", "PUT"]
+        more += ("-v", str(size), "-m", "PUT")
         if c.name == "conclave":
-            more += ["-b", NOTE % "{val}"]
+            more += ("-b", NOTE % "{val}")
         else:
-            more += ["-b", "value={val}", "-H", FORM]
-        return self.load(c.addresses([c.leader()]), clients, c.key("bench-{key}"), c.pids(), *more)
+            more += ("-b", "value={val}", "-H", FORM)
+        return self.load(c.addresses([c.leader()]), clients, c.key(path), c.pids(), *more)
+
+    def fill(self, c):
+        """Every document exists before anything counts."""
+        self.write_load(c, 64, "bench-{step}", "-N", str(SCOPES), "-w", "0", "-d", "60")
 
     def writes(self, parties):
         for clients in WRITE_CLIENTS:
             names = ["write.%d.%s" % (clients, k) for k in ("rate", "p50", "p99", "cpu")]
 
             def measure(c, clients=clients, names=names):
-                f = self.write_once(c, clients)
+                f = self.write_load(c, clients, "bench-{key}")
                 for name, value in zip(names, (f["req/s"], f["p50"] / 1e3, f["p99"] / 1e3,
                                                f["server_cpu"] / f["req/s"] * 1e6)):
                     self.table.add(name, c.name, value)

@@ -200,7 +200,7 @@ median(const struct round *rounds, size_t field)
 		    sizeof(double));
 	}
 	qsort(values, opt.rounds, sizeof(double), compare_ms);
-	return values[opt.rounds / 2];
+	return values[(opt.rounds - 1) / 2];
 }
 
 static void
