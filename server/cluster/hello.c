@@ -17,6 +17,7 @@ hello_encode(const struct hello *hello, struct buf *out)
 	buf_u64(out, hello->id);
 	buf_u64(out, hello->start);
 	buf_u64(out, hello->instance);
+	buf_u64(out, hello->acked_id);
 	buf_u64(out, hello->acked_term);
 	buf_u64(out, hello->acked_index);
 	buf_text(out, hello->cluster_id);
@@ -64,7 +65,7 @@ numbers_decode(struct reader *in, struct hello *hello)
 	hello->state = (enum hello_state)state;
 	return read_u32(in, &hello->expect) && read_u64(in, &hello->id) &&
 	    hello->id != 0 && read_u64(in, &hello->start) &&
-	    read_u64(in, &hello->instance) &&
+	    read_u64(in, &hello->instance) && read_u64(in, &hello->acked_id) &&
 	    read_u64(in, &hello->acked_term) &&
 	    read_u64(in, &hello->acked_index);
 }

@@ -33,10 +33,11 @@ struct hello {
 	uint64_t id;       /* raft id */
 	uint64_t start;    /* start counter of this process */
 	uint64_t instance; /* random, drawn at process start */
+	uint64_t acked_id; /* raft id of whom the sender dials, 0 = unknown:
+			      another may live at that address by now */
 	uint64_t acked_term,
-	    acked_index;                 /* what the receiver of this hello once
-					    acknowledged to the sender as stored
-					    (hazard 4); 0 = nothing known */
+	    acked_index; /* what that one once acknowledged to the sender as
+			    stored (hazard 4); 0 = nothing known */
 	char cluster_id[NODE_UUID_SIZE]; /* "" while empty */
 	char node_id[NODE_UUID_SIZE];
 	char name[NODE_NAME_MAX];

@@ -499,6 +499,7 @@ identity_renew(struct identity *identity, uint64_t *old_id, struct errmsg *why)
 	if (rc != OK)
 		return rc;
 	renewed.previous = identity->id;
+	renewed.bootstrapped = false; /* nobody has added the new id */
 	renewed.renewing = true;
 	rc = identity_store(&renewed, why);
 	if (rc != OK)

@@ -30,8 +30,8 @@ struct identity {
 	uint64_t instance; /* random per process, not stored */
 	char node_id[NODE_UUID_SIZE];
 	char cluster_id[NODE_UUID_SIZE]; /* "" until promised or joined */
-	bool bootstrapped;      /* raft_bootstrap succeeded, or a leader
-				   has added us: never bootstrap again */
+	bool bootstrapped;      /* raft_bootstrap succeeded, or a leader has
+				   added this id: never bootstrap again */
 	bool renewing;          /* private: log and state not yet set aside */
 	uint64_t device, inode; /* private: of the directory */
 	char machine[IDENTITY_MACHINE_SIZE]; /* private: "" = not known */

@@ -184,6 +184,7 @@ introduce(void *arg, uint64_t peer, struct hello *ours)
 	/* What the peer acknowledged to us as stored, while we led. */
 	if (peer != 0 && n->started && consensus_leading(n->consensus) &&
 	    raft_match_index(consensus_raft(n->consensus), peer, &match) == 0) {
+		ours->acked_id = peer;
 		ours->acked_term = consensus_term(n->consensus);
 		ours->acked_index = match;
 	}
@@ -222,7 +223,7 @@ greeted(void *arg, const struct hello *theirs, struct errmsg *why)
 
 	if (n->env.stopping)
 		return err_set(why, ERR_CLOSED, "this server is stopping");
-	if (n->started &&
+	if (n->started && theirs->acked_id == n->identity.id &&
 	    doubt_forgot(theirs->acked_term, theirs->acked_index,
 		consensus_term(n->consensus),
 		raft_last_index(consensus_raft(n->consensus))))

@@ -24,6 +24,7 @@ sample(uint64_t id)
 	hello.id = id;
 	hello.start = 7;
 	hello.instance = id * 1000 + 1;
+	hello.acked_id = 77;
 	hello.acked_term = 4;
 	hello.acked_index = UINT64_C(1) << 40;
 	(void)snprintf(
@@ -72,6 +73,7 @@ what_is_sent_arrives(void **state)
 		assert_int_equal(got.id, 1);
 		assert_int_equal(got.start, 7);
 		assert_int_equal(got.instance, 1001);
+		assert_int_equal(got.acked_id, 77);
 		assert_int_equal(got.acked_term, 4);
 		assert_true(got.acked_index == UINT64_C(1) << 40);
 		assert_string_equal(got.cluster_id, hello.cluster_id);
@@ -126,10 +128,10 @@ decode_refuses_damage(void **state)
 	    {4, 2, ERR_CORRUPT},                     /* bulk is a flag */
 	    {5, HELLO_MEMBER + 1, ERR_CORRUPT},      /* unknown state */
 	    {17, 0, ERR_CORRUPT},                    /* id 0 */
-	    {50, 0xff, ERR_CORRUPT},                 /* length of a text */
-	    {54, '\n', ERR_CORRUPT},                 /* control byte */
-	    {54, 0x7f, ERR_CORRUPT},                 /* control byte */
-	    {54, 0, ERR_CORRUPT},                    /* NUL */
+	    {58, 0xff, ERR_CORRUPT},                 /* length of a text */
+	    {62, '\n', ERR_CORRUPT},                 /* control byte */
+	    {62, 0x7f, ERR_CORRUPT},                 /* control byte */
+	    {62, 0, ERR_CORRUPT},                    /* NUL */
 	};
 	struct hello hello = sample(1), got;
 	struct errmsg why;

@@ -287,6 +287,7 @@ renew_takes_a_new_id_and_sets_everything_of_the_old_aside(void **state)
 	(void)state;
 	assert_int_equal(identity_open(dir, &one, &lock, &why), OK);
 	first = one.id;
+	one.bootstrapped = true;
 	make_dir(dir, IDENTITY_RAFT_DIR);
 	make_dir(dir, IDENTITY_STATE_DIR);
 	touch(dir, "raft/metadata1");
@@ -297,6 +298,7 @@ renew_takes_a_new_id_and_sets_everything_of_the_old_aside(void **state)
 	assert_int_equal(old, first);
 	assert_int_equal(one.previous, first);
 	assert_int_not_equal(one.id, first);
+	assert_false(one.bootstrapped); /* nobody has added this one */
 	assert_true(there(dir, "damaged-2/raft/metadata1"));
 	assert_true(there(dir, "damaged-2/state"));
 	assert_true(there(dir, "damaged-2/ballot"));
