@@ -9,8 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/cluster/ballot.h"
+#include "server/cluster/doubt.h"
 #include "server/cluster/identity.h"
 #include "server/cluster/segment.h"
+#include "server/cluster/snapcheck.h"
 #include "storage/err.h"
 
 #define PATH_SIZE 4096
@@ -55,6 +58,36 @@ static const char options[] =
     "    empty with `conclaved reset` (a new certificate authority).\n"
     "  - Nothing here deletes anything.\n";
 
+/* What the ballot and a running server's own doubt say of the log. */
+static enum err
+examine_beside(
+    const char *dir, const struct segment_report *report, struct errmsg *why)
+{
+	struct ballot ballot;
+	char path[PATH_SIZE];
+	enum err rc;
+
+	rc = doubt_marked(dir, why);
+	if (rc != ERR_NOTFOUND)
+		return rc == OK ? ERR_CORRUPT : rc;
+	(void)snprintf(path, sizeof(path), "%s/ballot", dir);
+	if (access(path, F_OK) != 0)
+		return report->empty ? OK
+				     : err_set(why, ERR_CORRUPT, "%s: %s", path,
+					   strerror(errno));
+	rc = ballot_open(dir, &ballot, why);
+	if (rc != OK)
+		return rc;
+	if (report->metadata)
+		rc = ballot_judge(&ballot, report->term, report->vote, why);
+	else if (ballot.term > 0)
+		rc = err_set(why, ERR_CORRUPT,
+		    "the ballot has term %llu, and there is no log",
+		    (unsigned long long)ballot.term);
+	ballot_close(&ballot);
+	return rc;
+}
+
 static int
 examine(const char *dir)
 {
@@ -63,7 +96,9 @@ examine(const char *dir)
 	struct errmsg why;
 
 	(void)snprintf(path, sizeof(path), "%s/raft", dir);
-	if (segment_scan(path, &report, &why) != OK) {
+	if (segment_scan(path, &report, &why) != OK ||
+	    snapcheck(path, &why) != OK ||
+	    examine_beside(dir, &report, &why) != OK) {
 		printf("%s: damaged: %s\n\n%s", path, why.text, options);
 		return 2;
 	}

@@ -11,6 +11,7 @@
 
 #include "server/cluster/consensus_impl.h"
 #include "server/cluster/doubt.h"
+#include "server/cluster/snapcheck.h"
 #include "server/config.h"
 #include "server/duration.h"
 #include "server/loop.h"
@@ -131,13 +132,20 @@ consensus_open(const struct config *config, const struct identity *identity,
 		rc = doubt_check(raft_dir, identity, &c->ballot,
 		    machine_applied(c->machine), why);
 	if (rc == OK)
+		rc = snapcheck(raft_dir, why);
+	if (rc == OK)
 		rc = open_raft(c, config, identity->id, worker, raft_dir, why);
 	if (rc == OK) {
 		*out = c;
 		return OK;
 	}
 	raftio_free(c->raftio);
-	machine_abandon(c->machine);
+	/* With the log in doubt the state may be the last sound copy: leave it
+	 * as it was found. */
+	if (rc == ERR_CORRUPT)
+		machine_close(c->machine);
+	else
+		machine_abandon(c->machine);
 	ballot_close(&c->ballot);
 	free(c);
 	return rc;
@@ -171,7 +179,8 @@ consensus_start(struct consensus *c, struct errmsg *why)
 	if (rv != 0) {
 		corrupt = rv == RAFT_CORRUPT || rv == RAFT_MALFORMED;
 		return err_set(why, corrupt ? ERR_CORRUPT : ERR_IO,
-		    "raft start: %s", raft_errmsg(&c->raft));
+		    "libraft refuses its files: %s (%s)", raft_strerror(rv),
+		    raft_errmsg(&c->raft));
 	}
 	(void)uv_prepare_init(loop_uv(c->loop), &c->prepare);
 	(void)uv_check_init(loop_uv(c->loop), &c->check);
