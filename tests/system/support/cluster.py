@@ -247,8 +247,8 @@ class Cluster:
         want = len(self.servers) if voters is None else voters
 
         def ready():
+            self.check_alive()
             for server in self.living():
-                server.check()
                 reply = server.get(
                     "/v1/operator/raft/configuration?stale", timeout=2)
                 rows = reply.json["Servers"]
