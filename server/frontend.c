@@ -110,7 +110,7 @@ front_open(struct frontend *f, struct front *front, unsigned number,
 	enum err rc;
 
 	front->frontend = f;
-	(void)snprintf(name, sizeof(name), "client-%u", number);
+	(void)snprintf(name, sizeof(name), "client-%u", number % 1000);
 	rc = loop_new(name, &front->loop, why);
 	if (rc == OK)
 		rc = watch_new(

@@ -82,7 +82,7 @@ worker_new(unsigned threads, unsigned queue_max, struct worker **out,
 	worker->tail = &worker->head;
 	worker->queue_max = queue_max;
 	for (unsigned i = 0; i < threads && rc == OK; i++) {
-		snprintf(name, sizeof(name), "worker-%u", i);
+		snprintf(name, sizeof(name), "worker-%u", i % 1000);
 		rc = thread_start(
 		    &worker->thread[i], name, thread_body, worker, why);
 		if (rc == OK)

@@ -128,7 +128,8 @@ serve_transfer(void *arg, struct node_incoming *incoming,
 		    &(struct errmsg){"the id is too long"}, NULL);
 		return;
 	}
-	memcpy(text, request, size);
+	if (size > 0) /* an empty request may have no bytes to point at */
+		memcpy(text, request, size);
 	text[size] = '\0';
 	if (size > 0)
 		target = find_server(op, text);

@@ -694,8 +694,10 @@ item_of(const char *where, const char *text, const char *wanted)
 	const char *start = strstr(text, wanted), *end;
 	char *item;
 
-	if (start == NULL)
+	if (start == NULL) {
 		fail_msg("%s lacks \"%s\"", where, wanted);
+		return NULL;
+	}
 	end = strstr(start + 1, "\n.It ");
 	if (end == NULL)
 		end = strstr(start + 1, "\n.El");

@@ -18,7 +18,7 @@
 static struct castore *
 store_of(size_t count)
 {
-	static char ids[AUTHORITY_ROOTS_MAX][8];
+	static char ids[AUTHORITY_ROOTS_MAX][24];
 	struct castore *store = calloc(1, sizeof(*store));
 
 	assert_non_null(store);
