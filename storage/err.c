@@ -66,6 +66,8 @@ err_text(enum err code)
 		return "internal error";
 	case ERR_BADSTATE:
 		return "not allowed in this state";
+	case ERR_REMOVED:
+		return "this server was removed from the cluster";
 	}
 	/* A code from a newer peer; the number travels between servers. */
 	return "unknown error";

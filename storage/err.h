@@ -40,8 +40,9 @@ enum err {
 	ERR_PROTOCOL = 17,    /* the peer broke the protocol */
 	ERR_UNSUPPORTED = 18, /* a version or feature we do not have */
 	ERR_INTERNAL = 19,    /* a fault of ours, reported instead of hidden */
-	ERR_BADSTATE = 20     /* not allowed in the present state; the shorter
+	ERR_BADSTATE = 20,    /* not allowed in the present state; the shorter
 				 name is a type of OpenSSL's */
+	ERR_REMOVED = 21      /* this server is no member any more */
 };
 
 /* One sentence for the operator; owned by the caller, one per request. */

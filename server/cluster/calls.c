@@ -28,6 +28,7 @@ struct calls {
 	struct node_call *sent;
 	uint64_t slot;
 	unsigned incoming;
+	bool held; /* nobody took what was sent: until the next tick */
 };
 
 static void
@@ -189,6 +190,11 @@ take_call(struct calls *c, uint64_t from, struct reader in)
 		    c, from, slot, ERR_NOTLEADER, "not the leader", NULL);
 		return;
 	}
+	if (!consensus_has(c->env->consensus, from)) {
+		answer_peer(
+		    c, from, slot, ERR_REMOVED, err_text(ERR_REMOVED), NULL);
+		return;
+	}
 	incoming =
 	    c->incoming < INCOMING_MAX ? calloc(1, sizeof(*incoming)) : NULL;
 	if (incoming == NULL) {
@@ -241,6 +247,7 @@ take_result(struct calls *c, struct reader in)
 	if (call != NULL) {
 		*link = call->next;
 		if (status == ERR_NOTLEADER) {
+			c->held = true;
 			push(&c->waiting, call);
 		} else {
 			buf_raw(&call->reply, in.data, in.size);
@@ -269,7 +276,8 @@ calls_pump(struct calls *c)
 	struct node_call *all = c->waiting, *call;
 	uint64_t leader = consensus_leader(c->env->consensus);
 	bool here = consensus_ready(c->env->consensus) && c->env->formed;
-	bool there = leader != 0 && leader != c->env->identity->id &&
+	bool there = !c->held && leader != 0 &&
+	    leader != c->env->identity->id &&
 	    transport_mutual(c->env->transport, leader);
 
 	if (all == NULL || c->env->stopping || (!here && !there))
@@ -308,6 +316,10 @@ static const char unknown_text[] =
 void
 calls_tick(struct calls *c, uint64_t now_ms)
 {
+	c->held = false;
+	if (c->env->removed)
+		expire(&c->waiting, UINT64_MAX, ERR_REMOVED,
+		    err_text(ERR_REMOVED));
 	expire(&c->waiting, now_ms, ERR_NOLEADER, "No cluster leader");
 	expire(&c->sent, now_ms, ERR_UNKNOWN, unknown_text);
 }

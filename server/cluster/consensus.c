@@ -170,6 +170,18 @@ consensus_leader(const struct consensus *c)
 }
 
 bool
+consensus_has(const struct consensus *c, uint64_t id)
+{
+	const struct raft_configuration *conf = &c->raft.configuration;
+
+	for (unsigned i = 0; i < conf->n; i++) {
+		if (conf->servers[i].id == id)
+			return true;
+	}
+	return false;
+}
+
+bool
 consensus_is_voter(const struct consensus *c, uint64_t id)
 {
 	const struct raft_configuration *conf = &c->raft.configuration;

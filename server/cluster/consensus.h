@@ -69,6 +69,8 @@ bool consensus_ready(const struct consensus *consensus);
 uint64_t consensus_term(const struct consensus *consensus);
 /* Raft id of the leader, 0 = not known. */
 uint64_t consensus_leader(const struct consensus *consensus);
+/* Is id in the present configuration, as a voter or not? */
+bool consensus_has(const struct consensus *consensus, uint64_t id);
 /* Is id a voter of the present configuration? */
 bool consensus_is_voter(const struct consensus *consensus, uint64_t id);
 unsigned consensus_voters(const struct consensus *consensus);

@@ -27,6 +27,7 @@ struct env {
 	bool formed;   /* the cluster row exists: all first servers vote */
 	bool low_disk; /* here, or a voter says so (leader) */
 	bool stopping;
+	bool removed;   /* we are out, as far as we know, and nobody leads us */
 	uint64_t quota; /* bytes of live state, from the cluster row */
 };
 

@@ -36,10 +36,11 @@ enum frame_type {
 	FRAME_BARRIER_RESULT = 14,
 	FRAME_PROMISE = 15, /* bootstrap: please promise */
 	FRAME_PROMISED = 16,
-	FRAME_STATE_HASH = 17,  /* compare state hashes (hazard 5) */
-	FRAME_KEEPALIVE = 18,   /* empty: still here */
-	FRAME_JOIN = 19,        /* text: cluster id of who will add you */
-	FRAME_LAST = FRAME_JOIN /* the highest one in use */
+	FRAME_STATE_HASH = 17,     /* compare state hashes (hazard 5) */
+	FRAME_KEEPALIVE = 18,      /* empty: still here */
+	FRAME_JOIN = 19,           /* text: cluster id of who will add you */
+	FRAME_REMOVED = 20,        /* u64 term: the leader says you are out */
+	FRAME_LAST = FRAME_REMOVED /* the highest one in use */
 };
 
 /* Incremental reader of one connection. */

@@ -88,6 +88,8 @@ take_one(struct guests *g, struct request_id id, const uint8_t *command,
 		refuse(g, p, ERR_BUSY, "the leader's proposal queue is full");
 	else if (!consensus_leading(g->env->consensus))
 		refuse(g, p, ERR_NOTLEADER, "not the leader");
+	else if (!consensus_has(g->env->consensus, id.server))
+		refuse(g, p, ERR_REMOVED, err_text(ERR_REMOVED));
 	else
 		proposal_list_push(taken, p);
 }

@@ -59,12 +59,12 @@ MUST_CHECK enum err identity_store(
  * ERR_NOTFOUND: there is no identity. */
 MUST_CHECK enum err identity_adopt(const char *data_dir, struct errmsg *why);
 /*
- * Draw a new raft id under the same node id, then set the damaged raft log,
- * state and ballot aside as damaged-<n>/: this server comes back as a fresh
- * non-voter. The new id is durable before anything is moved, and a move cut
- * short is finished by the next identity_open, so the old id never runs on an
- * empty log. Nothing of theirs may be open. *old_id: whom the leader should
- * remove (also kept as previous). ERR_IO.
+ * Draw a new raft id under the same node id, no member yet, then set the
+ * damaged raft log, state and ballot aside as damaged-<n>/: this server comes
+ * back as a fresh non-voter. The new id is durable before anything is moved,
+ * and a move cut short is finished by the next identity_open, so the old id
+ * never runs on an empty log. Nothing of theirs may be open. *old_id: whom the
+ * leader should remove (also kept as previous). ERR_IO.
  */
 MUST_CHECK enum err identity_renew(
     struct identity *identity, uint64_t *old_id, struct errmsg *why);

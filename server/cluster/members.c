@@ -4,32 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fsm/command.h"
+#include "fsm/cluster.h"
 #include "server/cluster/consensus.h"
 #include "server/cluster/identity.h"
 #include "server/cluster/membership.h"
+#include "server/cluster/records.h"
 #include "server/cluster/transport.h"
-#include "server/config.h"
 #include "server/log.h"
-#include "server/version.h"
 
 #define CAUGHT_UP_ENTRIES 1000 /* a standby this close may become a voter */
 #define RETRY_MS          2000 /* after a step failed */
-
-/* A proposal of ours; it ends by itself. */
-struct record {
-	struct node_proposal proposal;
-	struct members *members;
-};
+#define GONE_MS           3000 /* silence after which a server is gone */
+#define TELL_MS           1000 /* between words to removed servers */
 
 struct members {
 	struct env *env;
-	struct proposals *proposals;
-	const char *address; /* our own */
+	struct records *records;
 	struct promise first;
 	unsigned known_count;
 	struct hello known[NODE_MEMBERS_MAX];
-	bool recording; /* one record proposal at a time */
+	uint64_t doubled;    /* whom we refuse for another's node id, */
+	uint64_t doubled_ms; /* and when we say so */
+	uint64_t told_ms;    /* when we told the removed ones */
 	bool changing;
 	uint64_t retry_ms; /* no step before */
 	members_cb removed;
@@ -41,11 +37,16 @@ members_new(struct env *env, struct proposals *proposals, struct members **out,
     struct errmsg *why)
 {
 	struct members *m = calloc(1, sizeof(*m));
+	enum err rc;
 
 	if (m == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	m->env = env;
-	m->proposals = proposals;
+	rc = records_new(env, proposals, &m->records, why);
+	if (rc != OK) {
+		free(m);
+		return rc;
+	}
 	*out = m;
 	return OK;
 }
@@ -53,13 +54,16 @@ members_new(struct env *env, struct proposals *proposals, struct members **out,
 void
 members_free(struct members *m)
 {
+	if (m == NULL)
+		return;
+	records_free(m->records);
 	free(m);
 }
 
 void
 members_self(struct members *m, const char *address)
 {
-	m->address = address;
+	records_self(m->records, address);
 }
 
 void
@@ -99,152 +103,93 @@ members_known(const struct members *m, uint64_t id)
 	return NULL;
 }
 
-static const struct raft_server *
-configured(const struct members *m, uint64_t id)
+/* Neither a member nor connected: of no use to anybody. */
+static bool
+is_stale(const struct members *m, uint64_t id)
 {
-	const struct raft_configuration *conf =
-	    &consensus_raft(m->env->consensus)->configuration;
-
-	for (unsigned i = 0; i < conf->n; i++) {
-		if (conf->servers[i].id == id)
-			return &conf->servers[i];
-	}
-	return NULL;
+	return !consensus_has(m->env->consensus, id) &&
+	    !transport_connected(m->env->transport, id);
 }
 
-/* ---- records --------------------------------------------------------------
+bool
+members_make_room(struct members *m, uint64_t but)
+{
+	bool room = false;
+
+	for (unsigned i = 0; i < m->known_count;) {
+		if (m->known[i].id == but || !is_stale(m, m->known[i].id)) {
+			i++;
+			continue;
+		}
+		transport_drop(m->env->transport, m->known[i].id);
+		m->known[i] = m->known[--m->known_count];
+		room = true;
+	}
+	return room;
+}
+
+/*
+ * A connection outlives what its hello said. Who is a member by now is no
+ * newcomer when it is removed later.
  */
-
 static void
-recorded(struct node_proposal *proposal)
-{
-	struct record *r = CONTAINER_OF(proposal, struct record, proposal);
-
-	if (proposal->status != OK)
-		log_event(LOG_WARN, "server",
-		    "cluster record not written: reason=%s",
-		    proposal->why.text);
-	r->members->recording = false;
-	free(r);
-}
-
-static void
-propose(struct members *m, const struct command *command)
-{
-	struct buf bytes = buf_new(COMMAND_SIZE_MAX);
-	struct record *r = calloc(1, sizeof(*r));
-	struct errmsg why;
-
-	if (r == NULL || command_encode(command, &bytes, &why) != OK) {
-		buf_free(&bytes);
-		free(r);
-		return; /* tried again at the next tick */
-	}
-	r->members = m;
-	m->recording = true;
-	if (proposals_enter(m->proposals, m->env->loop, &bytes, true,
-		&r->proposal, recorded) != OK) {
-		m->recording = false;
-		buf_free(&bytes);
-		free(r);
-	}
-}
-
-static void
-fill_own(const struct members *m, struct member *out)
-{
-	const struct identity *self = m->env->identity;
-
-	out->node_id = span_of(self->node_id);
-	out->name = span_of(m->env->config->node_name);
-	out->address = span_of(m->address);
-	out->version = span_of(CONCLAVE_VERSION);
-}
-
-static bool
-same_record(const struct member *a, const struct member *b)
-{
-	return span_equal(a->node_id, b->node_id) &&
-	    span_equal(a->name, b->name) &&
-	    span_equal(a->address, b->address) &&
-	    span_equal(a->version, b->version);
-}
-
-/* Bring one record in line with what its server says of itself. */
-static bool
-record_one(struct members *m, struct txn *txn, uint64_t id)
-{
-	const struct hello *hello = members_known(m, id);
-	struct command command = {.type = COMMAND_MEMBER_SET};
-	struct member *wanted = &command.member_set, stored;
-	struct errmsg why;
-
-	wanted->id = id;
-	if (id == m->env->identity->id) {
-		fill_own(m, wanted);
-	} else if (hello != NULL) {
-		wanted->node_id = span_of(hello->node_id);
-		wanted->name = span_of(hello->name);
-		wanted->address = span_of(hello->address);
-		wanted->version = span_of(hello->version);
-	} else {
-		return false;
-	}
-	if (cluster_member(txn, id, &stored, &why) == OK &&
-	    same_record(wanted, &stored))
-		return false;
-	propose(m, &command);
-	return true;
-}
-
-/* Keep the records true, one proposal at a time. */
-static void
-keep_records(struct members *m, struct txn *txn)
+note_members(struct members *m)
 {
 	const struct raft_configuration *conf =
-	    &consensus_raft(m->env->consensus)->configuration;
-	struct member rows[CLUSTER_MEMBERS_MAX];
-	struct command command = {.type = COMMAND_MEMBER_DELETE};
-	struct errmsg why;
-	size_t count = 0;
+	    &consensus_raft(m->env->consensus)->configuration_committed;
 
-	for (unsigned i = 0; i < conf->n; i++) {
-		if (record_one(m, txn, conf->servers[i].id))
-			return;
-	}
-	if (cluster_members(txn, rows, CLUSTER_MEMBERS_MAX, &count, &why) != OK)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		if (configured(m, rows[i].id) == NULL) {
-			command.member_delete = rows[i].id;
-			propose(m, &command);
-			return;
+	for (unsigned i = 0; i < m->known_count; i++) {
+		for (unsigned k = 0; k < conf->n; k++) {
+			if (conf->servers[k].id == m->known[i].id)
+				m->known[i].state = HELLO_MEMBER;
 		}
 	}
 }
 
-/* All first servers vote: say so in the state, and the cluster is formed. */
+/* Our own configuration says so: we led when we were removed. */
 static void
-form(struct members *m)
+note_removal(struct members *m)
 {
-	struct command command = {.type = COMMAND_CLUSTER_INIT};
+	const struct consensus *c = m->env->consensus;
 
-	for (unsigned i = 0; i < m->first.count; i++) {
-		if (!consensus_is_voter(m->env->consensus, m->first.ids[i]))
-			return;
-	}
-	command.cluster_init.cluster_id = span_of(m->env->identity->cluster_id);
-	command.cluster_init.datacenter = span_of(m->env->config->datacenter);
-	propose(m, &command);
+	if (consensus_raft(m->env->consensus)->configuration.n > 0 &&
+	    !consensus_has(c, m->env->identity->id) && consensus_leader(c) == 0)
+		m->env->removed = true;
 }
 
+/* A removed server gets no entry any more, not even the one that removed it. */
 static void
-set_quota(struct members *m)
+tell_removed(struct members *m, uint64_t now_ms)
 {
-	struct command command = {.type = COMMAND_CLUSTER_QUOTA};
+	struct buf out = buf_new(8);
 
-	command.cluster_quota.bytes = m->env->config->state_quota;
-	propose(m, &command);
+	if (!m->env->formed || now_ms - m->told_ms < TELL_MS)
+		return;
+	m->told_ms = now_ms;
+	buf_u64(&out, consensus_term(m->env->consensus));
+	for (unsigned i = 0; out.failed == OK && i < m->known_count; i++) {
+		if (m->known[i].state == HELLO_MEMBER &&
+		    !consensus_has(m->env->consensus, m->known[i].id))
+			(void)!transport_send(m->env->transport, m->known[i].id,
+			    false, FRAME_REMOVED, out.data, out.size);
+	}
+	buf_free(&out);
+}
+
+void
+members_removed(struct members *m, const struct frame *frame)
+{
+	struct reader in = {frame->data, frame->size};
+	uint64_t term;
+
+	if (!read_u64(&in, &term) || term < consensus_term(m->env->consensus) ||
+	    consensus_leader(m->env->consensus) != 0)
+		return;
+	if (!m->env->removed)
+		log_event(LOG_ERROR, "raft",
+		    "%s: to come back it must be empty (conclaved reset)",
+		    err_text(ERR_REMOVED));
+	m->env->removed = true;
 }
 
 /* ---- configuration ----------------------------------------------------------
@@ -287,7 +232,8 @@ change(struct members *m, enum membership_change what, uint64_t id,
 static bool
 may_join(const struct members *m, const struct hello *hello)
 {
-	if (hello->state == HELLO_MEMBER || configured(m, hello->id) != NULL ||
+	if (hello->state == HELLO_MEMBER ||
+	    consensus_has(m->env->consensus, hello->id) ||
 	    !transport_connected(m->env->transport, hello->id))
 		return false;
 	if (m->env->formed)
@@ -317,8 +263,39 @@ former_id(struct txn *txn, const struct hello *hello)
 	return 0;
 }
 
+/* Lives it still, as far as we can see? Then whoever has its node id too is a
+ * copy, and not what became of it. */
 static bool
-add_one(struct members *m, struct txn *txn)
+is_alive(const struct members *m, uint64_t id, uint64_t now_ms)
+{
+	uint64_t heard = transport_heard_ms(m->env->transport, id);
+
+	return id == m->env->identity->id ||
+	    transport_connected(m->env->transport, id) ||
+	    (heard != 0 && now_ms < heard + GONE_MS);
+}
+
+/* What became of a member that was here a moment ago comes in when that one has
+ * been silent for a while; a copy is refused for good, and worth a line. */
+static void
+refuse_double(struct members *m, const struct hello *hello, uint64_t former,
+    uint64_t now_ms)
+{
+	if (m->doubled != hello->id) {
+		m->doubled = hello->id;
+		m->doubled_ms = now_ms + 2 * GONE_MS;
+	}
+	if (now_ms < m->doubled_ms)
+		return;
+	m->doubled_ms = UINT64_MAX; /* said once */
+	log_event(LOG_ERROR, "raft",
+	    "not added, a living member has the same node id: "
+	    "server=%016" PRIx64 " node_id=%s address=%s member=%016" PRIx64,
+	    hello->id, hello->node_id, hello->address, former);
+}
+
+static bool
+add_one(struct members *m, struct txn *txn, uint64_t now_ms)
 {
 	const struct hello *hello;
 	uint64_t former;
@@ -328,7 +305,11 @@ add_one(struct members *m, struct txn *txn)
 		if (!may_join(m, hello))
 			continue;
 		former = former_id(txn, hello);
-		if (former != 0 && configured(m, former) != NULL) {
+		if (former != 0 && consensus_has(m->env->consensus, former)) {
+			if (is_alive(m, former, now_ms)) {
+				refuse_double(m, hello, former, now_ms);
+				continue;
+			}
 			change(m, MEMBERSHIP_REMOVE, former,
 			    "removing the former id of a renewed server");
 			return true;
@@ -386,6 +367,8 @@ members_tick(struct members *m, uint64_t now_ms)
 	struct txn *txn = NULL;
 	struct errmsg why;
 
+	note_members(m);
+	note_removal(m);
 	if (m->retry_ms == 1)
 		m->retry_ms = now_ms + RETRY_MS;
 	if (!consensus_ready(m->env->consensus) || m->env->stopping ||
@@ -395,15 +378,10 @@ members_tick(struct members *m, uint64_t now_ms)
 		&why) != OK)
 		return;
 	if (!m->changing && !promote_one(m))
-		(void)add_one(m, txn);
-	if (!m->recording && !m->env->formed)
-		form(m);
-	if (!m->recording && m->env->formed &&
-	    m->env->quota != m->env->config->state_quota)
-		set_quota(m);
-	if (!m->recording && m->env->formed)
-		keep_records(m, txn);
+		(void)add_one(m, txn, now_ms);
+	records_tick(m->records, m, &m->first, txn, now_ms);
 	txn_abort(txn);
+	tell_removed(m, now_ms);
 }
 
 enum err
@@ -412,7 +390,7 @@ members_remove(struct members *m, uint64_t id, members_cb done, void *arg,
 {
 	enum err rc;
 
-	if (configured(m, id) == NULL)
+	if (!consensus_has(m->env->consensus, id))
 		return err_set(why, ERR_NOTFOUND,
 		    "id \"%016" PRIx64
 		    "\" was not found in the Raft configuration",

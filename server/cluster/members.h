@@ -6,12 +6,14 @@
  * cluster, while connected; before the cluster is formed only those of the
  * promise's list (hazard 6). A server that came back under a new raft id (same
  * node id) first has its old id removed. One change at a time, each through
- * membership_change (hazard 1). Consensus loop.
+ * membership_change (hazard 1). A living member is never removed for one that
+ * has its node id too. Consensus loop.
  */
 #ifndef SERVER_CLUSTER_MEMBERS_H
 #define SERVER_CLUSTER_MEMBERS_H
 
 #include "server/cluster/env.h"
+#include "server/cluster/frame.h"
 #include "server/cluster/hello.h"
 #include "server/cluster/promise.h"
 #include "server/cluster/proposals.h"
@@ -32,6 +34,11 @@ void members_first(struct members *members, const struct promise *promise);
 void members_hello(struct members *members, const struct hello *hello);
 /* The last hello of that raft id, or NULL. Borrowed until the next hello. */
 const struct hello *members_known(const struct members *members, uint64_t id);
+/* Forget those that are neither members nor connected, nor but; false: nobody
+ * was. */
+bool members_make_room(struct members *members, uint64_t but);
+/* FRAME_REMOVED, from another server: believed while nobody leads us. */
+void members_removed(struct members *members, const struct frame *frame);
 /* One step, if one is due; about each 100 ms, on a ready leader. */
 void members_tick(struct members *members, uint64_t now_ms);
 /*

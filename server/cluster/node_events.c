@@ -96,6 +96,8 @@ on_role(void *arg)
 {
 	struct node *n = arg;
 
+	if (consensus_leader(n->consensus) != 0)
+		n->env.removed = false;
 	quorum_reset(n->quorum);
 	proposals_role(n->proposals);
 	reads_role(n->reads);
@@ -229,6 +231,10 @@ greeted(void *arg, const struct hello *theirs, struct errmsg *why)
 		raft_last_index(consensus_raft(n->consensus))))
 		forgot(n, theirs);
 	rc = transport_peer(n->transport, theirs->id, theirs->address, why);
+	if (rc == ERR_LIMIT && n->started &&
+	    members_make_room(n->members, theirs->id))
+		rc = transport_peer(
+		    n->transport, theirs->id, theirs->address, why);
 	if (rc != OK)
 		return rc;
 	for (unsigned i = 0; i < theirs->known_count; i++) {
@@ -289,6 +295,9 @@ on_frame(void *arg, uint64_t from, const struct frame *frame)
 		break;
 	case FRAME_STATE_HASH:
 		statehash_frame(n->statehash, from, frame);
+		break;
+	case FRAME_REMOVED:
+		members_removed(n->members, frame);
 		break;
 	default:
 		break;

@@ -464,6 +464,8 @@ void
 proposals_tick(struct proposals *s, uint64_t now_ms)
 {
 	s->held = false;
+	if (s->env->removed)
+		fail_all(s, &s->queued, ERR_REMOVED, err_text(ERR_REMOVED));
 	expire(s, &s->queued, now_ms);
 	expire(s, &s->forwards.sent, now_ms);
 	release_behind(s, now_ms);

@@ -19,6 +19,7 @@ struct reads {
 	struct node_barrier *applying; /* for this server to catch up */
 	uint64_t sequence;
 	unsigned rounds, remote;
+	bool held; /* nobody took what was asked: for a while */
 };
 
 static void
@@ -173,6 +174,15 @@ ask_leader(struct reads *r, uint64_t leader)
 	}
 }
 
+static void
+lead_no_more(struct reads *r, struct node_barrier *b)
+{
+	if (b->home == NULL)
+		finish(r, b, ERR_NOTLEADER, "not the leader");
+	else
+		push(&r->waiting, b);
+}
+
 void
 reads_round_done(struct reads *r, uint64_t round, bool proved)
 {
@@ -185,7 +195,11 @@ reads_round_done(struct reads *r, uint64_t round, bool proved)
 			continue;
 		}
 		*link = b->next;
-		if (!proved)
+		b->round = 0;
+		/* Nothing was read yet: who leads now may be asked. */
+		if (!proved && !consensus_leading(r->env->consensus))
+			lead_no_more(r, b);
+		else if (!proved)
 			finish(r, b, ERR_TIMEOUT,
 			    "leadership could not be confirmed");
 		else if (b->home == NULL)
@@ -209,10 +223,21 @@ take_ask(struct reads *r, uint64_t from, struct reader in)
 	b->peer = from;
 	b->sequence = sequence;
 	r->remote++;
-	if (consensus_ready(r->env->consensus))
-		push(&r->waiting, b);
-	else
+	/* Until we are ready it waits; if we never are, reads_role answers. */
+	if (!consensus_leading(r->env->consensus))
 		finish(r, b, ERR_NOTLEADER, "not the leader");
+	else if (!consensus_has(r->env->consensus, from))
+		finish(r, b, ERR_REMOVED, "");
+	else
+		push(&r->waiting, b);
+}
+
+/* Who was asked does not lead: ask the next leader, or again a little later. */
+static void
+wait_on(struct reads *r, struct node_barrier *b)
+{
+	r->held = true;
+	push(&r->waiting, b);
 }
 
 static void
@@ -236,7 +261,9 @@ take_result(struct reads *r, struct reader in)
 		if (status == OK)
 			push(&r->applying, b);
 		else if (status == ERR_NOTLEADER)
-			push(&r->waiting, b);
+			wait_on(r, b);
+		else if (status == ERR_REMOVED)
+			finish(r, b, ERR_REMOVED, err_text(ERR_REMOVED));
 		else
 			finish(r, b, (enum err)status,
 			    "leadership could not be confirmed");
@@ -272,7 +299,7 @@ reads_pump(struct reads *r)
 		return;
 	}
 	leader = consensus_leader(r->env->consensus);
-	if (leader != 0 && leader != r->env->identity->id &&
+	if (!r->held && leader != 0 && leader != r->env->identity->id &&
 	    transport_mutual(r->env->transport, leader))
 		ask_leader(r, leader);
 }
@@ -285,6 +312,7 @@ reads_role(struct reads *r)
 	uint64_t leader = consensus_leader(r->env->consensus);
 	struct node_barrier *b, **link = &r->asking;
 
+	r->held = false;
 	while ((b = *link) != NULL) {
 		if (b->round != 0 || b->peer == leader) {
 			link = &b->next;
@@ -341,6 +369,10 @@ expire(struct reads *r, struct node_barrier **list, uint64_t now_ms,
 void
 reads_tick(struct reads *r, uint64_t now_ms)
 {
+	r->held = false;
+	if (r->env->removed)
+		expire(r, &r->waiting, UINT64_MAX, ERR_REMOVED,
+		    err_text(ERR_REMOVED));
 	expire(r, &r->waiting, now_ms, ERR_NOLEADER, "No cluster leader");
 	expire(r, &r->asking, now_ms, ERR_TIMEOUT,
 	    "the leader did not answer in time");

@@ -231,6 +231,8 @@ role_of(const struct status *s)
 
 	if (raft->configuration.n == 0)
 		return NODE_ALONE;
+	if (s->env->removed)
+		return NODE_REMOVED;
 	switch (raft_state(raft)) {
 	case RAFT_LEADER:
 		return NODE_LEADER;
