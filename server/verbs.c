@@ -123,8 +123,7 @@ reset(const char *dir)
 	int lock;
 
 	/* Opening proves that no server runs on it, whoever owned it. */
-	if (identity_open(dir, &identity, &lock, &why) != OK &&
-	    strstr(why.text, "process") != NULL) {
+	if (identity_open(dir, &identity, &lock, &why) == ERR_EXISTS) {
 		(void)fprintf(stderr, "conclaved: %s\n", why.text);
 		return 1;
 	}
