@@ -245,20 +245,33 @@ may_join(const struct members *m, const struct hello *hello)
 	return false;
 }
 
-/* The raft id under which this node was a member before, or 0. */
-static uint64_t
-former_id(struct txn *txn, const struct hello *hello)
+/* Does that member have this node id? What it says beats what is recorded. */
+static bool
+has_node_id(
+    const struct members *m, struct txn *txn, uint64_t id, const char *node_id)
 {
-	struct member rows[CLUSTER_MEMBERS_MAX];
+	const struct hello *hello = members_known(m, id);
+	struct member row;
 	struct errmsg why;
-	size_t count = 0;
 
-	if (cluster_members(txn, rows, CLUSTER_MEMBERS_MAX, &count, &why) != OK)
-		return 0;
-	for (size_t i = 0; i < count; i++) {
-		if (rows[i].id != hello->id &&
-		    span_equal(rows[i].node_id, span_of(hello->node_id)))
-			return rows[i].id;
+	if (id == m->env->identity->id)
+		return strcmp(m->env->identity->node_id, node_id) == 0;
+	if (hello != NULL)
+		return strcmp(hello->node_id, node_id) == 0;
+	return cluster_member(txn, id, &row, &why) == OK &&
+	    span_equal(row.node_id, span_of(node_id));
+}
+
+/* The raft id under which this node is a member already, or 0. */
+static uint64_t
+former_id(const struct members *m, struct txn *txn, const struct hello *hello)
+{
+	const struct raft_configuration *conf =
+	    &consensus_raft(m->env->consensus)->configuration;
+
+	for (unsigned i = 0; i < conf->n; i++) {
+		if (has_node_id(m, txn, conf->servers[i].id, hello->node_id))
+			return conf->servers[i].id;
 	}
 	return 0;
 }
@@ -304,8 +317,8 @@ add_one(struct members *m, struct txn *txn, uint64_t now_ms)
 		hello = &m->known[i];
 		if (!may_join(m, hello))
 			continue;
-		former = former_id(txn, hello);
-		if (former != 0 && consensus_has(m->env->consensus, former)) {
+		former = former_id(m, txn, hello);
+		if (former != 0) {
 			if (is_alive(m, former, now_ms)) {
 				refuse_double(m, hello, former, now_ms);
 				continue;
