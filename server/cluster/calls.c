@@ -5,6 +5,7 @@
 #include "server/cluster/consensus.h"
 #include "server/cluster/identity.h"
 #include "server/cluster/transport.h"
+#include "server/config.h"
 #include "server/duration.h"
 #include "server/metrics.h"
 #include "storage/secret.h"
@@ -81,6 +82,23 @@ finish(struct node_call *call, enum err status, const char *why)
 	loop_post(call->home, &call->task);
 }
 
+/* No longer than the hold timeout, and than the caller has patience. */
+static void
+wait_leader(struct calls *c, struct node_call *call)
+{
+	call->until_ms = time_mono_ms() + c->env->config->rpc_hold_ms;
+	if (call->until_ms > call->deadline_ms)
+		call->until_ms = call->deadline_ms;
+	push(&c->waiting, call);
+}
+
+static void
+wait_answer(struct calls *c, struct node_call *call)
+{
+	call->until_ms = call->deadline_ms;
+	push(&c->sent, call);
+}
+
 static void
 arrive(struct loop_task *task)
 {
@@ -90,7 +108,7 @@ arrive(struct loop_task *task)
 	if (c->env->stopping)
 		finish(call, ERR_CLOSED, "this server is stopping");
 	else
-		push(&c->waiting, call);
+		wait_leader(c, call);
 }
 
 void
@@ -167,7 +185,7 @@ node_answer(struct node_incoming *in, enum err status, const struct errmsg *why,
 		answer_peer(in->calls, in->peer, in->slot, status, text, reply);
 	} else if (status == ERR_NOTLEADER && !in->calls->env->stopping) {
 		/* Led no longer: the next leader executes it. */
-		push(&in->calls->waiting, call);
+		wait_leader(in->calls, call);
 	} else {
 		if (reply != NULL)
 			buf_raw(&call->reply, reply->data, reply->size);
@@ -248,7 +266,7 @@ take_result(struct calls *c, struct reader in)
 		*link = call->next;
 		if (status == ERR_NOTLEADER) {
 			c->held = true;
-			push(&c->waiting, call);
+			wait_leader(c, call);
 		} else {
 			buf_raw(&call->reply, in.data, in.size);
 			finish(call, (enum err)status, text);
@@ -288,7 +306,7 @@ calls_pump(struct calls *c)
 		if (here)
 			execute_local(c, call);
 		else if (send_call(c, call, leader) == OK)
-			push(&c->sent, call);
+			wait_answer(c, call);
 		else
 			push(&c->waiting, call);
 	}
@@ -301,7 +319,7 @@ expire(
 	struct node_call *call, **link = list;
 
 	while ((call = *link) != NULL) {
-		if (now_ms < call->deadline_ms) {
+		if (now_ms < call->until_ms) {
 			link = &call->next;
 			continue;
 		}

@@ -152,7 +152,7 @@ struct node_call {
 	struct buf request;
 	struct loop_task task;
 	struct node_call *next;
-	uint64_t deadline_ms, slot, peer;
+	uint64_t deadline_ms, until_ms, slot, peer;
 	bool sent;
 };
 

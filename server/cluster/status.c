@@ -326,10 +326,18 @@ void
 status_facts(struct status *s, bool started, struct status_facts *facts)
 {
 	uint64_t leader = started ? consensus_leader(s->env->consensus) : 0;
-	bool other = leader != 0 && leader != s->env->identity->id;
+	bool knew =
+	    atomic_load_explicit(&facts->leader_known, memory_order_relaxed);
 	uint64_t heard =
-	    other ? transport_heard_ms(s->env->transport, leader) : 0;
+	    atomic_load_explicit(&facts->heard_ms, memory_order_relaxed);
 
+	/* With nobody leading it grows on, from the last one that did. */
+	if (leader == s->env->identity->id)
+		heard = 0;
+	else if (leader != 0)
+		heard = transport_heard_ms(s->env->transport, leader);
+	else if (knew && heard == 0)
+		heard = time_mono_ms();
 	atomic_store_explicit(
 	    &facts->leader_known, leader != 0, memory_order_relaxed);
 	atomic_store_explicit(&facts->heard_ms, heard, memory_order_relaxed);

@@ -21,7 +21,7 @@ struct status;
 struct status_facts {
 	atomic_bool leader_known;
 	atomic_uint_least64_t
-	    heard_ms; /* of the leader; 0 = we lead, or none */
+	    heard_ms; /* of the last leader; 0 = we lead, or none yet */
 };
 
 /* ERR_INVALID: the configuration does not say where others find us. */
