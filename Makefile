@@ -123,7 +123,8 @@ check-long: $(PROGRAMS) ## the scenarios that take longer
 LIGHT = HARDEN='-O1 -fno-omit-frame-pointer -fPIE' HARDEN_LD=
 ASAN  = -fsanitize=address,undefined -fno-sanitize-recover=all
 asan: ## the tests under AddressSanitizer and UBSan
-	$(Q)$(MAKE) $(PARALLEL) B=$(B)/asan $(LIGHT) SANITIZE='$(ASAN)' test
+	$(Q)LSAN_OPTIONS='suppressions=$(CURDIR)/tests/support/lsan.supp:print_suppressions=0' \
+	    $(MAKE) $(PARALLEL) B=$(B)/asan $(LIGHT) SANITIZE='$(ASAN)' test
 tsan: ## the tests under ThreadSanitizer
 	$(Q)TSAN_OPTIONS='suppressions=$(CURDIR)/tests/support/tsan.supp' \
 	    $(MAKE) $(PARALLEL) B=$(B)/tsan $(LIGHT) SANITIZE=-fsanitize=thread test

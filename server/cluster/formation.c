@@ -90,6 +90,26 @@ start(struct formation *f, bool bootstrap)
 	f->start(f->arg, bootstrap);
 }
 
+/* The one cluster this server may belong to; "" while that is open. A promise
+ * binds from the moment it is stored. */
+static const char *
+bound_to(const struct formation *f)
+{
+	const char *cluster_id = f->env->identity->cluster_id;
+
+	if (cluster_id[0] == '\0' && f->has_promise)
+		cluster_id = f->promise.cluster_id;
+	return cluster_id;
+}
+
+static bool
+is_foreign(const struct formation *f, const char *cluster_id)
+{
+	const char *bound = bound_to(f);
+
+	return bound[0] != '\0' && strcmp(bound, cluster_id) != 0;
+}
+
 static bool
 adopt_cluster(struct formation *f, const char *cluster_id)
 {
@@ -111,13 +131,11 @@ adopt_cluster(struct formation *f, const char *cluster_id)
 static void
 join(struct formation *f, const char *cluster_id)
 {
-	const char *ours = f->env->identity->cluster_id;
-
-	if (f->started || strlen(cluster_id) != NODE_UUID_SIZE - 1)
+	if (f->started || strlen(cluster_id) != NODE_UUID_SIZE - 1 ||
+	    is_foreign(f, cluster_id))
 		return;
-	if (ours[0] != '\0' && strcmp(ours, cluster_id) != 0)
-		return; /* promised elsewhere; the hello was refused already */
-	if (ours[0] == '\0' && !adopt_cluster(f, cluster_id))
+	if (f->env->identity->cluster_id[0] == '\0' &&
+	    !adopt_cluster(f, cluster_id))
 		return;
 	log_event(LOG_INFO, "server", "joining cluster %s", cluster_id);
 	start(f, false);
@@ -185,6 +203,11 @@ take_ask(struct formation *f, uint64_t from, const struct frame *frame)
 	if (rc == OK && asked.ids[0] != from)
 		rc = err_set(&why, ERR_DENIED,
 		    "only the lowest id of the list may ask for a promise");
+	if (rc == OK && is_foreign(f, asked.cluster_id))
+		rc = err_set(&why, ERR_DENIED,
+		    "this server belongs to cluster %s (undone only by "
+		    "\"conclaved reset\")",
+		    bound_to(f));
 	if (rc == OK && f->env->identity->bootstrapped)
 		rc = err_set(
 		    &why, ERR_DENIED, "this server is a member already");
@@ -349,6 +372,10 @@ formation_tick(struct formation *f, uint64_t now_ms)
 		coordinate(f, now_ms);
 	} else if (self->cluster_id[0] != '\0') {
 		start(f, false); /* promised, or joining: wait to be added */
+	} else if (f->has_promise) {
+		/* A crash came before the identity said so. */
+		if (adopt_cluster(f, f->promise.cluster_id))
+			start(f, false);
 	} else {
 		elect(f, now_ms);
 	}

@@ -219,10 +219,13 @@ change(struct members *m, enum membership_change what, uint64_t id,
     const char *words)
 {
 	struct errmsg why;
+	enum err rc;
 
-	if (membership_change(m->env->membership, what, id, changed, m, &why) !=
-	    OK) {
+	rc = membership_change(m->env->membership, what, id, changed, m, &why);
+	if (rc != OK) {
 		log_event(LOG_DEBUG, "raft", "membership: %s", why.text);
+		if (rc != ERR_BUSY)
+			m->retry_ms = 1; /* set to a time at the next tick */
 		return;
 	}
 	m->changing = true;

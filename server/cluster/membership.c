@@ -99,11 +99,16 @@ membership_change(struct membership *m, enum membership_change change,
 		break;
 	}
 	if (rv != 0) {
+		/* A refused assignment is kept, and would be called back at the
+		 * end of our leadership. */
+		if (raft->legacy.change == &ch->req)
+			raft->legacy.change = NULL;
 		free(ch);
 		return err_set(why,
 		    rv == RAFT_NOTLEADER        ? ERR_NOTLEADER
 			: rv == RAFT_CANTCHANGE ? ERR_BUSY
 			: rv == RAFT_BADID      ? ERR_NOTFOUND
+			: rv == RAFT_NOSPACE    ? ERR_FULL
 						: ERR_BADSTATE,
 		    "membership of server %016" PRIx64 ": %s", id,
 		    raft_errmsg(raft));
