@@ -24,6 +24,15 @@ struct state_hash {
 	uint8_t hash[DB_HASH_SIZE];
 };
 
+/* A committed entry that the log has not stored yet; a copy. */
+struct waiting {
+	struct waiting *next;
+	uint64_t index;
+	uint8_t hash[DB_HASH_SIZE];
+	size_t size;
+	uint8_t data[];
+};
+
 struct machine {
 	const struct machine_events *events;
 	void *arg;
@@ -33,8 +42,9 @@ struct machine {
 	unsigned snapshot_threshold, snapshot_trailing;
 
 	struct db *db;
-	struct txn *txn;          /* open while entries wait for commit */
-	struct txn *snapshot_txn; /* what a snapshot under way reads */
+	struct txn *txn;                 /* of entries applied in this turn */
+	struct waiting *oldest, *newest; /* to be applied, in order */
+	struct txn *snapshot_txn;        /* what a snapshot under way reads */
 	struct topics dirty;
 	struct fsm_outcome outcome;
 	uint64_t applied;
@@ -87,22 +97,15 @@ ensure_txn(struct machine *m)
 		fatal("opening a state transaction", why.text);
 }
 
-static int
-apply_entry(struct raft_fsm *fsm, const struct raft_buffer *b, void **result)
+static void
+apply_now(struct machine *m, uint64_t index, const void *data, size_t size)
 {
-	struct machine *m = fsm->data;
-	uint64_t index = raft_last_applied(m->raft) + 1;
 	struct state_hash *slot = &m->hashes[index % HASHES_MAX];
 	const struct db_meta *meta;
 	enum err rc;
 
-	*result = NULL;
-	if (index <= m->applied) {
-		check_replayed(m, index, b);
-		return 0;
-	}
 	ensure_txn(m);
-	rc = fsm_apply(m->txn, index, b->base, b->len, &m->outcome, &m->dirty);
+	rc = fsm_apply(m->txn, index, data, size, &m->outcome, &m->dirty);
 	if (rc != OK)
 		fatal("applying an entry", err_text(rc));
 	if (m->outcome.refused)
@@ -110,7 +113,7 @@ apply_entry(struct raft_fsm *fsm, const struct raft_buffer *b, void **result)
 		    "entry refused: index=%" PRIu64 " reason=%s", index,
 		    m->outcome.why.text);
 	m->applied = index;
-	m->log_bytes += b->len;
+	m->log_bytes += size;
 	m->log_entries++;
 	meta = txn_meta(m->txn);
 	memcpy(m->chain, meta->chain, sizeof(m->chain));
@@ -118,7 +121,76 @@ apply_entry(struct raft_fsm *fsm, const struct raft_buffer *b, void **result)
 	db_state_hash(meta, slot->hash);
 	metrics_add(METRIC_RAFT_APPLY, m->outcome.count);
 	m->events->applied(m->arg, index, m->chain, &m->outcome);
+}
+
+static void
+put_off(struct machine *m, uint64_t index, const void *data, size_t size)
+{
+	struct waiting *w = malloc(sizeof(*w) + size);
+
+	if (w == NULL)
+		fatal("applying an entry", "out of memory");
+	w->next = NULL;
+	w->index = index;
+	w->size = size;
+	memcpy(w->data, data, size);
+	SHA256(w->data, size, w->hash);
+	if (m->newest != NULL)
+		m->newest->next = w;
+	else
+		m->oldest = w;
+	m->newest = w;
+}
+
+static struct waiting *
+take_oldest(struct machine *m)
+{
+	struct waiting *w = m->oldest;
+
+	m->oldest = w->next;
+	if (m->oldest == NULL)
+		m->newest = NULL;
+	return w;
+}
+
+static void
+forget_waiting(struct machine *m)
+{
+	while (m->oldest != NULL)
+		free(take_oldest(m));
+}
+
+/*
+ * libraft applies what is committed, stored here or not. To hold a transaction
+ * open until the log has all of it would, with a log that always lags, hold it
+ * for ever: so an entry waits outside until it is stored itself.
+ */
+static int
+apply_entry(struct raft_fsm *fsm, const struct raft_buffer *b, void **result)
+{
+	struct machine *m = fsm->data;
+	uint64_t index = raft_last_applied(m->raft) + 1;
+
+	*result = NULL;
+	if (index <= m->applied)
+		check_replayed(m, index, b);
+	else if (m->oldest != NULL || index > m->raft->last_stored)
+		put_off(m, index, b->base, b->len);
+	else
+		apply_now(m, index, b->base, b->len);
 	return 0;
+}
+
+static void
+apply_stored(struct machine *m)
+{
+	struct waiting *w;
+
+	while (m->oldest != NULL && m->oldest->index <= m->raft->last_stored) {
+		w = take_oldest(m);
+		apply_now(m, w->index, w->data, w->size);
+		free(w);
+	}
 }
 
 /* Keep the log behind a snapshot bounded in bytes, not only in entries: with
@@ -153,22 +225,25 @@ void
 machine_commit(struct machine *m)
 {
 	struct errmsg why;
+	uint64_t visible;
+	bool changed;
 
-	if (m->txn != NULL) {
-		if (m->raft->last_stored < m->applied)
-			return; /* the log is behind: wait for it */
+	apply_stored(m);
+	changed = m->txn != NULL;
+	if (changed) {
 		m->revision = txn_meta(m->txn)->revision;
 		if (txn_commit(m->txn, &why) != OK)
 			fatal("committing the state", why.text);
 		m->txn = NULL;
-		m->visible = raft_last_applied(m->raft);
-		if (m->visible < m->applied)
-			m->visible = m->applied;
 		tune_snapshots(m);
-		publish(m);
-	} else if (m->visible < raft_last_applied(m->raft)) {
-		m->visible = raft_last_applied(m->raft);
 	}
+	/* Barriers and configurations pass without a call to us. */
+	visible = m->oldest != NULL ? m->oldest->index - 1
+				    : raft_last_applied(m->raft);
+	if (visible > m->visible)
+		m->visible = visible;
+	if (changed)
+		publish(m);
 }
 
 static int
@@ -178,7 +253,7 @@ take_snapshot(struct raft_fsm *fsm, struct raft_buffer **bufs, unsigned *n)
 	struct errmsg why;
 
 	machine_commit(m);
-	if (m->txn != NULL || m->snapshot_txn != NULL)
+	if (m->oldest != NULL || m->snapshot_txn != NULL)
 		return RAFT_BUSY; /* asked again at the next event */
 	if (txn_read(m->db, &m->snapshot_txn, &why) != OK) {
 		log_event(LOG_WARN, "snapshot", "put off: reason=%s", why.text);
@@ -227,6 +302,7 @@ load_image(struct machine *m, const struct raft_buffer *b, struct errmsg *why)
 
 	txn_abort(m->txn); /* superseded by the image */
 	m->txn = NULL;
+	forget_waiting(m);
 	rc = image_load(m->db, b->base, b->len, why);
 	if (rc != OK)
 		return rc;
@@ -255,12 +331,16 @@ restore_snapshot(struct raft_fsm *fsm, struct raft_buffer *b)
 	/* At each start an old one is offered: the state is further on. */
 	if (rc == OK && head.index > m->applied)
 		rc = load_image(m, b, &why);
-	if (rc != OK) {
-		log_event(LOG_ERROR, "snapshot", "refused: %s", why.text);
-		return RAFT_CORRUPT;
+	if (rc == OK) {
+		raft_free(b->base);
+		return 0;
 	}
-	raft_free(b->base);
-	return 0;
+	/* The log behind a leader's snapshot is gone already, and libraft would
+	 * go on without either. */
+	if (raft_commit_index(m->raft) != 0)
+		fatal("restoring the leader's snapshot", why.text);
+	log_event(LOG_ERROR, "snapshot", "refused: %s", why.text);
+	return rc == ERR_CORRUPT ? RAFT_CORRUPT : RAFT_IOERR;
 }
 
 enum err
@@ -311,12 +391,9 @@ machine_close(struct machine *m)
 		return;
 	/* What the log may not have stored is applied again at the next
 	 * start. */
-	if (m->txn != NULL && m->raft->last_stored >= m->applied) {
-		if (txn_commit(m->txn, &why) != OK)
-			fatal("committing the state", why.text);
-	} else {
-		txn_abort(m->txn);
-	}
+	forget_waiting(m);
+	if (m->txn != NULL && txn_commit(m->txn, &why) != OK)
+		fatal("committing the state", why.text);
 	txn_abort(m->snapshot_txn);
 	db_close(m->db);
 	free(m);
@@ -327,6 +404,7 @@ machine_abandon(struct machine *m)
 {
 	if (m == NULL)
 		return;
+	forget_waiting(m);
 	txn_abort(m->txn);
 	txn_abort(m->snapshot_txn);
 	db_abandon(m->db);
@@ -378,7 +456,8 @@ machine_revision(const struct machine *m)
 void
 machine_chain(const struct machine *m, uint8_t chain[static DB_HASH_SIZE])
 {
-	memcpy(chain, m->chain, DB_HASH_SIZE);
+	memcpy(chain, m->newest != NULL ? m->newest->hash : m->chain,
+	    DB_HASH_SIZE);
 }
 
 bool

@@ -2,9 +2,9 @@
  * machine - the state machine as libraft drives it: struct raft_fsm over fsm/
  * and the state database.
  *
- * Committed entries are applied into one LMDB transaction per loop turn, which
- * commits only up to what the local log has stored (hazard 4), so the state is
- * never ahead of the log. Snapshots read a transaction of their own in a
+ * Committed entries are applied into one LMDB transaction per loop turn, each
+ * only once the local log has stored it (hazard 4), so the state is never ahead
+ * of the log. Snapshots read a transaction of their own in a
  * worker. Anything that fails on disk ends the process. Consensus loop only.
  */
 #ifndef SERVER_CLUSTER_MACHINE_H
@@ -47,19 +47,21 @@ struct raft_fsm *machine_fsm(struct machine *machine);
 void machine_attach(struct machine *machine, struct raft *raft,
     struct raftio *raftio, unsigned threshold, unsigned trailing);
 
-/* Commit what the log has stored; call at the end of each loop turn. */
+/* Apply and commit what the log has stored; call at the end of each loop turn.
+ */
 void machine_commit(struct machine *machine);
 /* For raftio_hooks.dump; a worker's thread. */
 enum err machine_dump(void *arg, void *snapshot, uint64_t index, void **data,
     size_t *size, struct errmsg *why);
 
 struct db *machine_db(struct machine *machine);
-/* Raft index of the last entry applied, committed to LMDB or not. */
+/* Raft index of the last entry applied, committed to LMDB or not; entries that
+ * wait for the log are not. */
 uint64_t machine_applied(const struct machine *machine);
 /* Raft index up to which readers see everything (barriers count). */
 uint64_t machine_visible(const struct machine *machine);
 uint64_t machine_revision(const struct machine *machine);
-/* Hash of the last applied command entry. */
+/* Hash of the last command entry, applied or waiting for the log. */
 void machine_chain(
     const struct machine *machine, uint8_t chain[static DB_HASH_SIZE]);
 /* State hash after the entry at index, if still remembered (the last 1024). */
