@@ -399,6 +399,7 @@ main(int argc, char **argv)
 		return 0;
 	case CONFIG_VALIDATE:
 		printf("Configuration is valid!\n");
+		config_free(server.effective);
 		config_free(server.config);
 		return 0;
 	case CONFIG_RUN:
@@ -415,7 +416,14 @@ main(int argc, char **argv)
 		rc = run_server(&server, &why);
 	if (server.scratch != NULL)
 		scratch_remove(server.scratch);
+	if (rc != OK) {
+		/* Half a server is not taken down again: loops and handles that
+		 * never ran go with the process. */
+		(void)fail(&why);
+		(void)fflush(NULL);
+		_exit(1);
+	}
 	config_free(server.effective);
 	config_free(server.config);
-	return rc == OK ? 0 : fail(&why);
+	return 0;
 }

@@ -113,20 +113,12 @@ examine(const char *dir)
 
 /* Everything but the lock moves to reset-<time>/: nothing is deleted. */
 static int
-reset(const char *dir)
+set_aside(const char *dir)
 {
 	static const char *const names[] = {
 	    "identity", "promise", "ballot", "doubt", "raft", "state"};
 	char from[PATH_SIZE], to[PATH_SIZE], aside[PATH_SIZE / 2];
-	struct identity identity;
-	struct errmsg why;
-	int lock;
 
-	/* Opening proves that no server runs on it, whoever owned it. */
-	if (identity_open(dir, &identity, &lock, &why) == ERR_EXISTS) {
-		(void)fprintf(stderr, "conclaved: %s\n", why.text);
-		return 1;
-	}
 	(void)snprintf(
 	    aside, sizeof(aside), "%s/reset-%lld", dir, (long long)time(NULL));
 	if (mkdir(aside, 0700) != 0) {
@@ -145,6 +137,28 @@ reset(const char *dir)
 	}
 	printf("%s is empty now; the old data is in %s\n", dir, aside);
 	return 0;
+}
+
+static int
+reset(const char *dir)
+{
+	struct identity identity;
+	struct errmsg why;
+	int lock, status;
+	enum err rc;
+
+	/* Opening proves that no server runs on it, whoever owned it. */
+	rc = identity_open(dir, &identity, &lock, &why);
+	if (rc == ERR_EXISTS) {
+		(void)fprintf(stderr, "conclaved: %s\n", why.text);
+		return 1;
+	}
+	status = set_aside(dir);
+	if (rc == OK) {
+		identity_free(&identity);
+		(void)close(lock);
+	}
+	return status;
 }
 
 int
