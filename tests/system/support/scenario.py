@@ -147,8 +147,8 @@ def _terminated(number, frame):
 def main(*functions):
     signal.signal(signal.SIGTERM, _terminated)
     run = Run()
-    only = os.environ.get("T", "")
-    passed = True
+    only = os.environ.get("CASE", "")
+    passed, ran = True, False
     if not os.access(run.conclaved, os.X_OK):
         print("no program %s (CONCLAVED names it)" % run.conclaved)
         run.remove()
@@ -157,10 +157,13 @@ def main(*functions):
         for function in functions:
             if only in function.__name__:
                 passed = _one(run, function) and passed
+                ran = True
     finally:
         run.stop_all()
         if passed or "KEEP" not in os.environ:
             run.remove()
         else:
             print("kept: %s" % run.tmp)
-    sys.exit(0 if passed else 1)
+    if not ran:
+        print("no case has CASE=%s in its name" % only)
+    sys.exit(0 if passed and ran else 1)
