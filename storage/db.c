@@ -355,6 +355,7 @@ db_open(const char *dir, uint64_t map_size, bool *rebuilt, struct db **out,
 	db = calloc(1, sizeof(*db));
 	if (db == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
+	db->unproven = !marker_is_clean(dir);
 	(void)pthread_mutex_init(&db->lock, NULL); /* cannot fail on Linux */
 	db->map_size = map_size;
 	db->writer.db = db;
@@ -370,6 +371,7 @@ db_open(const char *dir, uint64_t map_size, bool *rebuilt, struct db **out,
 
 		/* why keeps the reason of the doubt unless this fails too. */
 		*rebuilt = true;
+		db->unproven = false; /* what is empty is right */
 		env_close(db);
 		rc = env_drop(dir, &later);
 		if (rc == OK)
@@ -395,6 +397,24 @@ out:
 	return rc;
 }
 
+bool
+db_unproven(const struct db *db)
+{
+	return db->unproven;
+}
+
+void
+db_proven(struct db *db)
+{
+	db->unproven = false;
+}
+
+enum err
+db_condemned(struct db *db, struct errmsg *why)
+{
+	return marker_remove(db->dir, why);
+}
+
 void
 db_close(struct db *db)
 {
@@ -402,7 +422,7 @@ db_close(struct db *db)
 		return;
 	/* Without the sync, or without the marker, the next start finds the
 	 * marker "in use" and judges by boot and mount: no harm is done. */
-	if (mdb_env_sync(db->env, 1) == MDB_SUCCESS)
+	if (!db->unproven && mdb_env_sync(db->env, 1) == MDB_SUCCESS)
 		(void)!marker_write(db->dir, true, NULL);
 	db_free(db);
 }

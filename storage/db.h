@@ -53,6 +53,16 @@ struct db;
 MUST_CHECK enum err db_open(const char *dir, uint64_t map_size, bool *rebuilt,
     struct db **out, struct errmsg *why);
 
+/*
+ * Believed after an unclean stop because the page cache survived it, as far as
+ * the marker can tell: somebody should recompute the sums (txn_verify). Until
+ * db_proven a close is not marked clean. After db_condemned the next open drops
+ * the environment. One thread.
+ */
+bool db_unproven(const struct db *db);
+void db_proven(struct db *db);
+MUST_CHECK enum err db_condemned(struct db *db, struct errmsg *why);
+
 /* Sync, mark clean, close. All transactions must be over. NULL is allowed. */
 void db_close(struct db *db);
 

@@ -34,6 +34,7 @@ struct db {
 	uint64_t file_size;  /* bytes data.mdb is known to have, writer only */
 	struct db_meta meta; /* of the last commit, writer only */
 	struct txn writer;   /* writer.mdb is NULL while nobody writes */
+	bool unproven;       /* see db_unproven */
 
 	atomic_uint_least64_t used; /* bytes, set by each commit */
 	atomic_size_t readers;      /* read transactions that are open */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "storage/buf.h"
 #include "storage/db.h"
@@ -179,6 +180,30 @@ marker_check(const char *dir, bool *believe, struct errmsg *why)
 		(void)err_set(why, OK, "data.mdb has no marker beside it");
 	if (rc == OK && seen == OK)
 		*believe = then.clean || cache_survived(&then, &now, why);
+	return OK;
+}
+
+bool
+marker_is_clean(const char *dir)
+{
+	struct marker then, now;
+
+	return marker_observe(dir, &now, NULL) == ERR_NOTFOUND ||
+	    (marker_read(dir, &then, NULL) == OK && then.clean);
+}
+
+enum err
+marker_remove(const char *dir, struct errmsg *why)
+{
+	char path[PATH_MAX];
+	enum err rc;
+
+	rc = path_in(dir, "marker", path, why);
+	if (rc != OK)
+		return rc;
+	if (unlink(path) != 0 && errno != ENOENT)
+		return err_set(why, ERR_IO, "cannot remove %.200s: %s", path,
+		    strerror(errno));
 	return OK;
 }
 

@@ -23,6 +23,12 @@
 MUST_CHECK enum err marker_check(
     const char *dir, bool *believe, struct errmsg *why);
 
+/* Was the environment in dir closed cleanly, or is there none? */
+bool marker_is_clean(const char *dir);
+
+/* Remove the marker: the environment is not believed any more. ERR_IO. */
+MUST_CHECK enum err marker_remove(const char *dir, struct errmsg *why);
+
 /* Write and sync the marker; clean or in use. ERR_IO. */
 MUST_CHECK enum err marker_write(
     const char *dir, bool clean, struct errmsg *why);

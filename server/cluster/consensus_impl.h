@@ -17,6 +17,7 @@
 
 struct consensus {
 	struct loop *loop;
+	struct worker *worker;
 	const struct consensus_events *events;
 	void *arg;
 	struct raft raft;
@@ -26,6 +27,8 @@ struct consensus {
 	struct machine *machine;
 	struct ballot ballot;
 	bool started, closing;
+	bool proving;     /* the state, in a worker */
+	bool closed_raft; /* and waiting for the proof */
 	char address[24]; /* logical: the raft id in hex */
 
 	int state;

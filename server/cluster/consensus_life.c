@@ -11,6 +11,7 @@
 
 #include "server/cluster/consensus_impl.h"
 #include "server/cluster/doubt.h"
+#include "server/cluster/proof.h"
 #include "server/cluster/snapcheck.h"
 #include "server/config.h"
 #include "server/duration.h"
@@ -116,6 +117,7 @@ consensus_open(const struct config *config, const struct identity *identity,
 	if (c == NULL)
 		return err_set(why, ERR_NOMEM, "out of memory");
 	c->loop = loop;
+	c->worker = worker;
 	c->events = events;
 	c->arg = arg;
 	c->ballot.fd = -1;
@@ -170,6 +172,18 @@ consensus_bootstrap(struct consensus *c, struct errmsg *why)
 	return OK;
 }
 
+static void finish_close(struct consensus *c);
+
+static void
+state_proven(void *arg)
+{
+	struct consensus *c = arg;
+
+	c->proving = false;
+	if (c->closed_raft)
+		finish_close(c);
+}
+
 enum err
 consensus_start(struct consensus *c, struct errmsg *why)
 {
@@ -182,6 +196,8 @@ consensus_start(struct consensus *c, struct errmsg *why)
 		    "libraft refuses its files: %s (%s)", raft_strerror(rv),
 		    raft_errmsg(&c->raft));
 	}
+	c->proving = proof_begin(
+	    machine_db(c->machine), c->loop, c->worker, state_proven, c);
 	(void)uv_prepare_init(loop_uv(c->loop), &c->prepare);
 	(void)uv_check_init(loop_uv(c->loop), &c->check);
 	c->prepare.data = c->check.data = c;
@@ -198,6 +214,10 @@ consensus_start(struct consensus *c, struct errmsg *why)
 static void
 finish_close(struct consensus *c)
 {
+	if (c->proving) {
+		c->closed_raft = true;
+		return;
+	}
 	raftio_free(c->raftio);
 	c->raftio = NULL;
 	c->closed(c->closed_arg);

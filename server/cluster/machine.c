@@ -253,7 +253,8 @@ take_snapshot(struct raft_fsm *fsm, struct raft_buffer **bufs, unsigned *n)
 	struct errmsg why;
 
 	machine_commit(m);
-	if (m->oldest != NULL || m->snapshot_txn != NULL)
+	/* What is not proven must not displace the last good snapshot. */
+	if (m->oldest != NULL || m->snapshot_txn != NULL || db_unproven(m->db))
 		return RAFT_BUSY; /* asked again at the next event */
 	if (txn_read(m->db, &m->snapshot_txn, &why) != OK) {
 		log_event(LOG_WARN, "snapshot", "put off: reason=%s", why.text);
