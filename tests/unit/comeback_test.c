@@ -3,6 +3,10 @@
  * is taken in under a new id; nobody is put out for one that claims its name.
  * Method: three real nodes in one process, and a fourth on copied data.
  */
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <stdio.h>
 
 #include "server/cluster/doubt.h"
@@ -122,6 +126,22 @@ hazard_04_a_doubted_server_comes_back_under_another_id(void **state)
 	trio_free(trio);
 }
 
+static void
+copy_directory(const char *from, const char *to)
+{
+	char *argv[] = {
+	    strdup("cp"), strdup("-a"), strdup(from), strdup(to), NULL};
+	int status = -1;
+	pid_t pid;
+
+	assert_int_equal(
+	    posix_spawnp(&pid, "cp", NULL, NULL, argv, environ), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (size_t i = 0; argv[i] != NULL; i++)
+		free(argv[i]);
+}
+
 /* A copy of the data of a living member, damaged, so that it draws a raft id of
  * its own: its node id says it was that member. */
 static void
@@ -132,14 +152,11 @@ hazard_06_no_living_member_goes_for_one_with_its_node_id(void **state)
 	uint64_t id = trio_id(trio, real);
 	struct node_member member;
 	struct errmsg why;
-	char command[1200];
 
 	(void)state;
 	trio_stop(trio, real);
 	copy = trio_add(trio);
-	(void)snprintf(command, sizeof(command), "cp -a '%s' '%s'",
-	    trio_dir(trio, real), trio_dir(trio, copy));
-	assert_int_equal(system(command), 0);
+	copy_directory(trio_dir(trio, real), trio_dir(trio, copy));
 	trio_start(trio, real);
 	assert_int_equal(trio_barrier(trio, real), OK);
 	assert_int_equal(identity_adopt(trio_dir(trio, copy), &why), OK);
