@@ -253,7 +253,7 @@ peer_send_raft(struct peer *peer, struct buf *scratch, struct raft_io_send *req,
 			cb(req, RAFT_NOCONNECTION);
 			return;
 		}
-		/* Too much for one frame: the first entries. To refuse would
+		/* Not all in one message: the first entries. To refuse would
 		 * repeat for ever; from their result raft goes on with the
 		 * rest. */
 		append->n_entries =

@@ -14,7 +14,9 @@ raftmsg_fitting(const struct raft_entry *entries, unsigned n)
 
 	for (i = 0; i < n; i++) {
 		total += ENTRY_HEAD_SIZE + entries[i].buf.len;
-		if (total > RAFTMSG_APPEND_MAX && i > 0)
+		if (i > 0 &&
+		    (total > RAFTMSG_APPEND_MAX ||
+			entries[i].type == RAFT_CHANGE))
 			break;
 	}
 	return i;

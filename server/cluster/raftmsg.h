@@ -23,8 +23,14 @@
 /* Servers in one configuration; the cluster's own limit is lower. */
 #define RAFTMSG_SERVERS_MAX 64
 
-/* How many of the entries fit into RAFTMSG_APPEND_MAX bytes; at least one of
- * n > 0, a log entry being far smaller. */
+/*
+ * How many of the entries go into one message: what fits into
+ * RAFTMSG_APPEND_MAX bytes, at least one of n > 0, and a change of the
+ * configuration only as the first. libraft's follower notes it under the index
+ * of the message's first entry: found further back it would never count as
+ * committed there (that follower, once leader, could change no membership), nor
+ * be taken back when it is truncated.
+ */
 unsigned raftmsg_fitting(const struct raft_entry *entries, unsigned n);
 
 /* All but InstallSnapshot's data, which follows in frames of its own: for that

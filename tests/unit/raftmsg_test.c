@@ -376,6 +376,27 @@ what_fits_into_one_frame_is_whole_entries(void **state)
 	assert_int_equal(raftmsg_fitting(entries, 20), 1);
 }
 
+static void
+a_change_of_the_configuration_stands_first(void **state)
+{
+	static uint8_t block[8];
+	struct raft_entry entries[6];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		entries[i] = (struct raft_entry){
+		    .term = 1, .type = RAFT_COMMAND, .buf = {block, 8}};
+	}
+	entries[0].type = RAFT_CHANGE;
+	assert_int_equal(raftmsg_fitting(entries, 6), 6);
+	entries[4].type = RAFT_CHANGE;
+	assert_int_equal(raftmsg_fitting(entries, 6), 4);
+	assert_int_equal(raftmsg_fitting(entries, 4), 4);
+	assert_int_equal(raftmsg_fitting(entries + 4, 2), 2);
+	entries[3].type = RAFT_BARRIER;
+	assert_int_equal(raftmsg_fitting(entries, 6), 4);
+}
+
 int
 main(void)
 {
@@ -390,6 +411,7 @@ main(void)
 	    cmocka_unit_test(a_claimed_count_allocates_nothing),
 	    cmocka_unit_test(decode_leaks_nothing_when_memory_is_short),
 	    cmocka_unit_test(what_fits_into_one_frame_is_whole_entries),
+	    cmocka_unit_test(a_change_of_the_configuration_stands_first),
 	};
 
 	return cmocka_run_group_tests_name("raftmsg", tests, NULL, NULL);
