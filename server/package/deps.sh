@@ -76,8 +76,8 @@ if [ -z "$missing" ]; then
 fi
 
 say "missing:" $missing
-[ -n "$(ls /var/lib/apt/lists/*_Packages* 2>/dev/null)" ] || as_root apt-get -q update
-[ -n "$(candidate gcc)" ] || as_root apt-get -q update
+[ -n "$(ls /var/lib/apt/lists/*_Packages* 2>/dev/null)" ] || as_root apt-get -q -o Dpkg::Use-Pty=0 update
+[ -n "$(candidate gcc)" ] || as_root apt-get -q -o Dpkg::Use-Pty=0 update
 
 # libraft 0.22 from backports where the release itself has an older one.
 target=
@@ -94,7 +94,7 @@ if echo "$missing" | grep -q libraft; then
 			printf 'Types: deb\nURIs: %s\nSuites: %s-backports\nComponents: main\n' "$uri" "$codename"
 			[ ! -e "$key" ] || printf 'Signed-By: %s\n' "$key"
 		} | as_root tee /etc/apt/sources.list.d/conclave-backports.sources >/dev/null
-		as_root apt-get -q update
+		as_root apt-get -q -o Dpkg::Use-Pty=0 update
 	fi
 	if raft_old "$c"; then target="$codename-backports"; fi
 fi
@@ -104,8 +104,8 @@ if [ -n "$rt" ]; then
 fi
 if [ -n "$target" ]; then
 	raft=$(echo $missing | tr ' ' '\n' | grep libraft || true)
-	as_root apt-get -q install -y --no-install-recommends -t "$target" $raft
+	as_root apt-get -q -o Dpkg::Use-Pty=0 install -y --no-install-recommends -t "$target" $raft
 	missing=$(missing_of $missing)
 fi
-[ -z "$missing" ] || as_root apt-get -q install -y --no-install-recommends $missing
+[ -z "$missing" ] || as_root apt-get -q -o Dpkg::Use-Pty=0 install -y --no-install-recommends $missing
 say "done"
