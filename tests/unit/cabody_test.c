@@ -48,11 +48,13 @@ good_bodies_are_taken(void **state)
 
 		if (cabody_decode(slice(cases[i].in), &body, &why) != OK)
 			fail_msg("%s: %s", cases[i].in, why.text);
-		assert_string_equal(body.provider.data, cases[i].provider);
+		assert_string_equal(
+		    (const char *)body.provider.data, cases[i].provider);
 		assert_int_equal(body.config.size, strlen(cases[i].config));
 		assert_memory_equal(
 		    body.config.data, cases[i].config, body.config.size);
-		assert_string_equal(body.state.data, cases[i].state);
+		assert_string_equal(
+		    (const char *)body.state.data, cases[i].state);
 		assert_int_equal(body.force, cases[i].force);
 		assert_true(body.modify_index == cases[i].modify_index);
 		cabody_free(&body);
